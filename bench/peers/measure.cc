@@ -1,0 +1,154 @@
+#include "bench/peers/measure.h"
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <numeric>
+#include <thread>
+
+#include "tools/figures.h"
+#include "tools/formats/result_file.h"
+#include "tools/formats/vector_reader.h"
+
+namespace cairn::peers {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// A line of /proc/self/status, given in KiB there.
+std::uint64_t status_bytes(const std::string& key) {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  std::uint64_t kib = 0;
+  while (status >> word)
+    if (word == key + ":" && status >> kib) return kib * 1024;
+  return 0;
+}
+
+std::uint64_t rss_bytes() {
+  malloc_trim(0);
+  return status_bytes("VmRSS");
+}
+
+/// Distinct ids whose distance is at most that of the k-th true neighbour: ties count. Peers report
+/// exact distances in f32, so a few last bits are allowed for.
+double recall_of(const std::vector<Answer>& answers, double kth_distance, std::uint32_t k) {
+  const double bound = kth_distance + 1e-5 * std::abs(kth_distance) + 1e-6;
+  std::vector<std::uint64_t> ids;
+  for (const Answer& answer : answers)
+    if (answer.distance <= bound) ids.push_back(answer.id);
+  std::sort(ids.begin(), ids.end());
+  const auto distinct = std::unique(ids.begin(), ids.end()) - ids.begin();
+  return static_cast<double>(std::min<std::ptrdiff_t>(distinct, k)) / k;
+}
+
+Row measure_row(const Peer& peer, const Queries& queries, std::uint32_t k, std::uint32_t threads) {
+  std::vector<double> latency_us(queries.rows.count), recall(queries.rows.count);
+  std::atomic<std::uint64_t> next{0};
+  const auto work = [&] {
+    for (std::uint64_t i = next++; i < queries.rows.count; i = next++) {
+      const auto start = Clock::now();
+      const auto answers = peer.search(queries.rows.row(i), k);
+      latency_us[i] = 1e6 * seconds_since(start);
+      recall[i] = recall_of(answers, queries.kth_distance[i], k);
+    }
+  };
+  const double cpu = tools::cpu_seconds();
+  const auto start = Clock::now();
+  std::vector<std::thread> helpers;
+  for (std::uint32_t t = 1; t < threads; ++t) helpers.emplace_back(work);
+  work();
+  for (auto& helper : helpers) helper.join();
+  const double wall_s = seconds_since(start), cpu_s = tools::cpu_seconds() - cpu;
+  const tools::Latency latency = tools::latency_of(std::move(latency_us));
+  const auto count = static_cast<double>(queries.rows.count);
+  return {.threads = threads,
+          .recall = std::accumulate(recall.begin(), recall.end(), 0.0) / count,
+          .qps = count / wall_s,
+          .mean_us = latency.mean_us,
+          .p50_us = latency.p50_us,
+          .p99_us = latency.p99_us,
+          .p999_us = latency.p999_us,
+          .cpu_us = 1e6 * cpu_s / count};
+}
+
+}  // namespace
+
+Result<Queries> read_queries(const Workload& work) {
+  CAIRN_ASSIGN(auto reader, formats::VectorReader::open(work.queries));
+  CAIRN_ASSIGN(auto truth, formats::ResultReader::open(work.groundtruth));
+  std::uint64_t count = reader->count();
+  if (truth->queries() != count || truth->k() < work.k)
+    return fail({.code = ErrorCode::invalid_argument,
+                 .what = "ground truth does not fit the queries",
+                 .file = work.groundtruth,
+                 .found = std::to_string(truth->queries()) + " x " + std::to_string(truth->k()),
+                 .expected = std::to_string(count) + " x at least " + std::to_string(work.k)});
+  if (work.queries_max > 0) count = std::min<std::uint64_t>(count, work.queries_max);
+  Queries queries;
+  queries.data.resize(count * reader->row_bytes());
+  CAIRN_ASSIGN(const std::size_t got, reader->read(queries.data));
+  queries.rows = {queries.data.data(), got, reader->dim(), reader->dtype()};
+  std::vector<std::uint32_t> ids(work.k);
+  std::vector<float> distances(work.k);
+  for (std::uint32_t i = 0; i < got; ++i) {
+    CAIRN_TRY(truth->read(i, ids, distances));
+    queries.kth_distance.push_back(double{distances.back()});
+  }
+  return queries;
+}
+
+Result<PeerOptions> read_shape(const Workload& work, Metric metric) {
+  CAIRN_ASSIGN(const auto reader, formats::VectorReader::open(work.input));
+  return PeerOptions{
+      .metric = metric, .count = reader->count(), .dim = reader->dim(), .dtype = reader->dtype()};
+}
+
+Result<BuildFigures> measure_build(Peer& peer, const Workload& work, const PeerOptions& options) {
+  CAIRN_ASSIGN(auto reader, formats::VectorReader::open(work.input));
+  Status status;
+  const Pass pass = [&](const auto& take) {
+    status = reader->rewind();
+    std::vector<std::byte> rows(formats::rows_per_chunk(reader->row_bytes()) * reader->row_bytes());
+    while (status) {
+      const std::uint64_t first = reader->position();
+      const auto got = reader->read(rows);
+      if (!got) status = fail(got.error());
+      if (!got || *got == 0) return;
+      take(VectorBatch{rows.data(), *got, reader->dim(), reader->dtype()}, first);
+    }
+  };
+  const std::uint64_t rss_before = rss_bytes();
+  const double cpu = tools::cpu_seconds();
+  const auto start = Clock::now();
+  peer.build(pass);
+  CAIRN_TRY(std::move(status));
+  BuildFigures figures{.wall_s = seconds_since(start)};
+  figures.core_us_per_vector =
+      1e6 * (tools::cpu_seconds() - cpu) / static_cast<double>(options.count);
+  figures.resident_bytes = rss_bytes() - std::min(rss_before, rss_bytes());
+  figures.peak_rss_bytes = status_bytes("VmHWM");
+  return figures;
+}
+
+std::vector<Row> measure_searches(Peer& peer, const Workload& work, const Queries& queries) {
+  std::vector<Row> rows;
+  for (const std::uint32_t list_size : work.list_sizes) {
+    peer.set_list_size(list_size);
+    for (const std::uint32_t threads : work.thread_counts) {
+      rows.push_back(measure_row(peer, queries, work.k, threads));
+      rows.back().list_size = list_size;
+    }
+  }
+  return rows;
+}
+
+}  // namespace cairn::peers

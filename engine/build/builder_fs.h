@@ -1,0 +1,18 @@
+// The builder over a file system of choice; Builder::create takes the operating system's.
+#pragma once
+
+#include <cairn/builder.h>
+
+#include <memory>
+#include <string>
+
+#include "io/fs.h"
+
+namespace cairn::build {
+
+/// As Builder::create. `fs` must outlive the builder.
+Result<std::unique_ptr<Builder>> create_builder(io::Fs& fs, const std::string& folder,
+                                                std::uint32_t dim, DType dtype,
+                                                const BuildOptions& options);
+
+}  // namespace cairn::build

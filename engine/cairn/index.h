@@ -1,0 +1,209 @@
+// The index of a folder: open it, search it, fetch from it, verify it. Nothing here prints, throws,
+// installs a handler or starts a thread that was not asked for.
+#pragma once
+
+#include <cairn/result.h>
+#include <cairn/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace cairn {
+
+/// How blocks are read. `automatic` takes io_uring and falls back to a pread thread pool where the
+/// kernel or a container refuses it (said once through OpenOptions::log).
+enum class IoBackend : std::uint8_t { automatic, uring, pread, sync };
+
+/// Where something is: a segment of the snapshot and a slot in it.
+struct Ref {
+  std::uint32_t segment = 0;
+  std::uint32_t slot = 0;
+  friend bool operator==(const Ref&, const Ref&) = default;
+};
+
+struct OpenOptions {
+  /// All that the open index may keep in RAM: codes (must fit), entry points, refinement,
+  /// navigation edges, block cache. Unset: all of these but the cache, but at most half of the
+  /// memory this process may use (cgroup included). over_limit, naming the smallest that works,
+  /// when the codes do not fit.
+  std::optional<std::uint64_t> memory_limit_bytes = {};
+  /// Adds memory_limit_bytes_per_vector * vectors instead; for `60B/v` on a command line.
+  std::optional<double> memory_limit_bytes_per_vector = {};
+  IoBackend io = IoBackend::automatic;
+  bool direct = true;  // O_DIRECT where the file system takes it
+  /// Blocks outstanding per searching thread, 1..1024; each thread that searches at the same time
+  /// has its own ring and so many buffers of a block, outside the memory limit.
+  std::uint32_t io_depth = 64;
+  /// Called from any thread that opens or searches.
+  std::function<void(const std::string& line)> log = {};
+};
+
+/// Why a search ended.
+enum class Stop : std::uint8_t {
+  list_exhausted,  // nothing within the list is left to read: the normal end
+  exhausted,       // fewer than k vectors exist (or are admitted): all are returned
+  reads_max,       // the read budget was used up; best so far
+  deadline,        // the deadline passed; best so far
+};
+std::string_view stop_name(Stop stop);
+
+struct SearchRequest {
+  VectorView query;             // dim and dtype of the index
+  std::uint32_t k = 10;         // >= 1
+  std::uint32_t list_size = 0;  // L: candidates kept and reranked; 0: max(2 k, 40)
+  /// recall@k to aim at. `unsupported` until the format holds a calibration curve: no index does.
+  std::optional<double> recall = {};
+  std::uint32_t reads_max = 0;  // physical block reads of this query; 0: no bound
+  /// No read begins after it; those under way are waited for.
+  std::optional<std::chrono::steady_clock::time_point> deadline = {};
+  /// Only labels for which this holds are returned. Navigation ignores it. Called on the searching
+  /// thread; must not throw.
+  std::function<bool(Label)> allow = {};
+};
+
+struct Neighbor {
+  Label label = 0;
+  float distance = 0;  // squared l2; 1 - dot; 1 - cosine
+};
+
+struct SearchCounters {
+  std::uint32_t reads = 0;       // physical, in units of 4 KiB
+  std::uint32_t cache_hits = 0;  // blocks found in the cache
+  std::uint32_t rounds = 0;      // times the query waited for reads
+  std::uint32_t code_distances = 0;
+  std::uint32_t exact_distances = 0;
+  std::uint32_t expanded = 0;  // nodes whose out-edges were followed
+  SearchCounters& operator+=(const SearchCounters& other);
+};
+
+struct SearchResult {
+  std::vector<Neighbor> neighbors;  // ascending by (distance, label), at most k, labels distinct
+  Stop stop = Stop::list_exhausted;
+  SearchCounters counters;
+};
+
+struct BatchOptions {
+  std::uint32_t reads_in_flight = 32;  // over all queries of the batch; at most io_depth
+};
+
+/// What an open index is and holds.
+struct IndexStats {
+  std::uint64_t vector_count = 0, slot_count = 0, edge_count = 0, disk_bytes = 0;
+  std::uint32_t segment_count = 0, dim = 0, code_bytes = 0, refine_bytes = 0;
+  std::uint32_t refine_bytes_loaded = 0, nav_edges_loaded = 0, slots_per_block = 0;
+  std::uint32_t block_bytes = 0, degree_max = 0;
+  DType dtype = DType::f32;
+  Metric metric = Metric::l2;
+  /// Everything the open index allocates: codes, tables, entry points, navigation, cache. Beside it
+  /// are the contexts of searching threads: io_depth blocks and at most 256 KiB each.
+  std::uint64_t index_ram_bytes = 0;
+  std::uint64_t codes_ram_bytes = 0, refine_ram_bytes = 0, nav_ram_bytes = 0;
+  std::uint64_t entries_ram_bytes = 0, cache_ram_bytes = 0;
+  std::uint64_t cache_hits = 0, cache_misses = 0, block_reads = 0;  // since open; reads of 4 KiB
+  std::string io_backend;                                           // what is really used
+  std::string kernel_path;
+};
+
+struct VerifyReport {
+  std::uint64_t blocks = 0, vectors = 0, edges = 0;
+  std::uint64_t unreachable = 0, without_in_edge = 0;
+  std::vector<Error> problems;  // at most VerifyOptions::problems_max
+  bool ok() const { return problems.empty(); }
+};
+struct VerifyOptions {
+  std::uint32_t problems_max = 20;
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
+};
+
+/// What `cairn inspect` shows of the blocks; one sequential pass.
+struct StructureReport {
+  std::vector<std::uint64_t> degree_histogram;  // [d] = nodes of out-degree d
+  std::uint64_t edges = 0, edges_inside_block = 0, adjacency_bytes = 0;
+  std::uint64_t blocks = 0, places = 0, vectors = 0;
+  struct Part {
+    std::string name;
+    std::uint64_t bytes = 0;
+  };
+  std::vector<Part> parts;  // files by role
+};
+
+class AsyncEngine;
+
+/// A pass over all stored vectors, in the order of disk. Not thread-safe; the index must outlive
+/// it.
+class VectorScan {
+ public:
+  virtual ~VectorScan() = default;
+  /// Fills `rows` (count x dim of the index's dtype) and `labels` with the next vectors, as many as
+  /// both have room for; fewer only at the end, then 0. corrupt, io.
+  virtual Result<std::size_t> next(std::span<std::byte> rows, std::span<Label> labels) = 0;
+};
+
+/// An open index. Thread-safe: any number of threads may search one Index at once, any number of
+/// processes may open one folder. Opening pins the manifest: what it names is not deleted.
+class Index {
+ public:
+  /// not_found, corrupt (with file and block), unsupported, over_limit. O(bytes loaded).
+  static Result<std::unique_ptr<Index>> open(const std::string& folder,
+                                             const OpenOptions& options = {});
+  virtual ~Index() = default;
+
+  /// Blocks the calling thread. k above the number of vectors returns them all (Stop::exhausted).
+  /// invalid_argument for k = 0, a wrong dim or dtype, NaN or infinity, a zero vector under cosine.
+  virtual Result<SearchResult> search(const SearchRequest& request) const = 0;
+
+  /// Answers all requests on the calling thread, interleaved on one ring; one result per request.
+  virtual std::vector<Result<SearchResult>> search_batch(
+      std::span<const SearchRequest> requests, const BatchOptions& options = {}) const = 0;
+
+  /// The stored vector of `label`: dim elements of the index's dtype. not_found if there is none.
+  /// At most 2 reads beside the vector's own block.
+  virtual Result<std::vector<std::byte>> get(Label label) const = 0;
+
+  /// Starts a pass over all vectors. RAM: one buffer of 1 MiB.
+  virtual Result<std::unique_ptr<VectorScan>> scan() const = 0;
+
+  /// Every checksum and every invariant: digests, ids, degrees, labels, directed reachability from
+  /// the entry points. Reads every file once, and blocks again for the walk; RAM of about 1 byte a
+  /// slot and a few MiB. What is wrong is a problem of the report, not an error of the call.
+  virtual Result<VerifyReport> verify(const VerifyOptions& options = {}) const = 0;
+  virtual Result<StructureReport> inspect() const = 0;
+
+  virtual IndexStats stats() const = 0;
+  /// Empties the block cache (for measurements).
+  virtual void drop_cache() const = 0;
+
+  /// Starts the threads of asynchronous search; see <cairn/asio.h>. One per index is enough.
+  struct AsyncOptions {
+    std::uint32_t threads = 1;
+    std::uint32_t queue_max = 1024;      // waiting requests; beyond: ErrorCode::busy at once
+    std::uint32_t reads_in_flight = 32;  // per thread; at most io_depth
+  };
+  virtual Result<std::unique_ptr<AsyncEngine>> start_async(const AsyncOptions& options) const = 0;
+};
+
+/// Threads that answer requests from a bounded queue. The index must outlive it. Destruction
+/// completes what is pending with ErrorCode::cancelled, waiting for the reads in flight; not from a
+/// completion.
+class AsyncEngine {
+ public:
+  using Completion = std::function<void(Result<SearchResult>)>;
+  /// Handle of a submitted request.
+  using Ticket = std::uint64_t;
+  virtual ~AsyncEngine() = default;
+  /// Takes a copy of the request and of its query. `completion` runs exactly once on an engine
+  /// thread and must not block or throw. ErrorCode::busy at once when the queue is full (the
+  /// completion is then not called).
+  virtual Result<Ticket> submit(const SearchRequest& request, Completion completion) = 0;
+  /// Asks for an early end: the completion gets ErrorCode::cancelled unless its search has ended.
+  /// A ticket that has completed is ignored.
+  virtual void cancel(Ticket ticket) = 0;
+};
+
+}  // namespace cairn

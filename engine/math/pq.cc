@@ -1,0 +1,110 @@
+#include "engine/math/pq.h"
+
+#include <algorithm>
+
+namespace cairn::math {
+namespace {
+
+constexpr std::size_t kRowsAtOnce = 64;  // of the encoder: they stay in L1 over all subspaces
+
+std::size_t width_of(const PqShape& shape, std::uint32_t s) {
+  return shape.begin(s + 1) - shape.begin(s);
+}
+
+std::vector<CentroidPanel> make_panels(const Codebook& book) {
+  std::vector<CentroidPanel> panels(book.shape.m);
+  const std::span<const float> all = book.centroids;
+  for (std::uint32_t s = 0; s < book.shape.m; ++s) {
+    const std::size_t width = width_of(book.shape, s);
+    panels[s] = pack_centroids(
+        all.subspan(std::size_t{kCentroids} * book.shape.begin(s), kCentroids * width), width);
+  }
+  return panels;
+}
+
+/// K-means over the columns of one subspace.
+void train_subspace(std::span<const float> sample, const PqShape& shape, std::uint32_t s,
+                    const PqTrainOptions& options, std::span<float> centroids) {
+  const std::size_t count = sample.size() / shape.dim, width = width_of(shape, s);
+  std::vector<float> columns(count * width);
+  for (std::size_t i = 0; i < count; ++i)
+    std::copy_n(sample.data() + i * shape.dim + shape.begin(s), width, columns.data() + i * width);
+  Rng seeds(options.seed ^ (std::uint64_t{s} << 32));
+  const auto trained = kmeans(
+      columns, static_cast<std::uint32_t>(width),
+      {.k = kCentroids, .iterations = options.iterations, .seed = seeds.next(), .parallel = {}});
+  std::copy(trained.begin(), trained.end(),
+            centroids.data() + std::size_t{kCentroids} * shape.begin(s));
+}
+
+}  // namespace
+
+std::size_t Codebook::bytes() const {
+  std::size_t total = centroids.capacity() * sizeof(float);
+  for (const CentroidPanel& panel : panels)
+    total +=
+        sizeof panel + (panel.columns.capacity() + panel.half_norms.capacity()) * sizeof(float);
+  return total;
+}
+
+void pq_prepare(Codebook& book) { book.panels = make_panels(book); }
+
+Codebook pq_train(std::span<const float> sample, PqShape shape, const PqTrainOptions& options) {
+  Codebook book{.shape = shape,
+                .centroids = std::vector<float>(std::size_t{kCentroids} * shape.dim)};
+  const auto body = [&](std::size_t s) {
+    train_subspace(sample, shape, static_cast<std::uint32_t>(s), options, book.centroids);
+  };
+  if (options.parallel)
+    options.parallel(shape.m, body);
+  else
+    for (std::size_t s = 0; s < shape.m; ++s) body(s);
+  pq_prepare(book);
+  return book;
+}
+
+void pq_encode(const Codebook& book, std::span<const float> rows, std::span<std::uint8_t> codes) {
+  std::vector<CentroidPanel> made;
+  if (book.panels.empty()) made = make_panels(book);
+  const auto& panels = book.panels.empty() ? made : book.panels;
+  const std::size_t dim = book.shape.dim, m = book.shape.m, count = rows.size() / dim;
+  std::uint32_t index[kRowsAtOnce];
+  for (std::size_t first = 0; first < count; first += kRowsAtOnce) {
+    const std::size_t batch = std::min(kRowsAtOnce, count - first);
+    for (std::uint32_t s = 0; s < m; ++s) {
+      nearest(panels[s], rows.data() + first * dim + book.shape.begin(s), dim, batch, index);
+      for (std::size_t i = 0; i < batch; ++i)
+        codes[(first + i) * m + s] = static_cast<std::uint8_t>(index[i]);
+    }
+  }
+}
+
+void pq_decode(const Codebook& book, std::span<const std::uint8_t> codes, std::span<float> rows) {
+  const PqShape& shape = book.shape;
+  const std::size_t count = codes.size() / shape.m;
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::uint32_t s = 0; s < shape.m; ++s) {
+      const std::size_t begin = shape.begin(s), width = width_of(shape, s);
+      const float* centroid =
+          book.centroids.data() + kCentroids * begin + codes[i * shape.m + s] * width;
+      std::copy_n(centroid, width, rows.data() + i * shape.dim + begin);
+    }
+  }
+}
+
+void pq_table(const Codebook& book, Metric metric, std::span<const float> query,
+              std::span<float> table) {
+  std::vector<CentroidPanel> made;
+  if (book.panels.empty()) made = make_panels(book);
+  const auto& panels = book.panels.empty() ? made : book.panels;
+  for (std::uint32_t s = 0; s < book.shape.m; ++s) {
+    const float* part = query.data() + book.shape.begin(s);
+    float* out = table.data() + std::size_t{s} * kCentroids;
+    if (metric == Metric::l2)
+      centroid_l2(panels[s], part, out);
+    else
+      centroid_minus_dot(panels[s], part, out);
+  }
+}
+
+}  // namespace cairn::math

@@ -1,0 +1,238 @@
+#include "engine/search/query.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "engine/search/query_state.h"
+
+namespace cairn::search {
+namespace {
+
+constexpr std::uint32_t kDefaultListSize = 40;
+constexpr std::size_t kReadUnitBytes = 4096;
+
+std::uint64_t list_size_of(const SearchRequest& request) {
+  const std::uint64_t k = request.k;
+  const std::uint64_t wanted =
+      request.list_size != 0 ? request.list_size : std::max<std::uint64_t>(2 * k, kDefaultListSize);
+  return std::max(wanted, k);
+}
+
+tl::unexpected<Error> bad_request(std::string what, std::string found, std::string expected) {
+  return fail({.code = ErrorCode::invalid_argument,
+               .what = "search: " + std::move(what),
+               .found = std::move(found),
+               .expected = std::move(expected)});
+}
+
+}  // namespace
+
+Status check_request(const SearchRequest& request, const QueryLimits& limits) {
+  const VectorView& query = request.query;
+  if (request.k == 0) return bad_request("k", "0", "1 or more");
+  if (query.data == nullptr) return bad_request("query", "no vector", "a vector");
+  if (query.dim != limits.dim)
+    return bad_request("dimension of the query", std::to_string(query.dim),
+                       std::to_string(limits.dim));
+  if (query.dtype != limits.dtype)
+    return bad_request("element type of the query", std::string(dtype_name(query.dtype)),
+                       std::string(dtype_name(limits.dtype)));
+  if (!math::all_finite(query)) return bad_request("query", "NaN or infinity", "finite elements");
+  if (request.recall)
+    return fail(
+        ErrorCode::unsupported,
+        "search: recall asked for, but the index holds no calibration curve; give list_size");
+  if (limits.metric == Metric::cosine && math::inverse_norm(query) == 0)
+    return bad_request("query", "a zero vector", "a direction, as the metric is cosine");
+  return {};
+}
+
+Query::Query(const QueryLimits& limits) : state_(std::make_unique<State>(limits)) {}
+Query::~Query() = default;
+Query::Query(Query&&) noexcept = default;
+
+void Query::start(const SearchRequest& request, std::span<const Segment> segments) {
+  state_->start(request, segments);
+}
+
+void Query::State::start(const SearchRequest& search_request,
+                         std::span<const Segment> search_segments) {
+  request = &search_request;
+  segments = search_segments;
+  counters = {};
+  outstanding = block_reads = 0;
+  early_stop.reset();
+  scorer.emplace(limits.metric, request->query);
+  codes.reset(limits.metric, request->query, segments);
+  visited.clear();
+  plan();
+  if (read_limit == slot_count) {
+    seed_with_everything();
+    return;
+  }
+  const auto share = static_cast<std::uint32_t>(kEntryCodesMax / segments.size());
+  for (std::uint32_t i = 0; i < segments.size(); ++i) scan_entries(i, std::max(share, 1u));
+  expand_resident();
+}
+
+void Query::State::plan() {
+  slot_count = vector_count = 0;
+  std::uint64_t block_count = 0;
+  bool complete = true;
+  navigable = refining = false;
+  for (const Segment& segment : segments) {
+    slot_count += segment.slot_count;
+    vector_count += segment.vector_count;
+    block_count += (segment.slot_count + segment.shape.slots - 1) / segment.shape.slots;
+    complete &= segment.nav_complete;
+    navigable |= !segment.nav.empty();
+    refining |= segment.refine_codebook != nullptr;
+  }
+  std::uint64_t list_size = list_size_of(*request);
+  if (list_size >= vector_count) list_size = slot_count;
+  const bool everything = list_size == slot_count;
+  rerank_only = complete || everything;
+  refining &= !everything;
+  read_limit = static_cast<std::size_t>(list_size);
+  walk_limit = static_cast<std::size_t>(std::min(walk_size(list_size, refining), slot_count));
+  list.reset(walk_limit);
+  if (refining) refined_list.reset(read_limit);
+  blocks.reset(static_cast<std::size_t>(std::min(block_count, 2 * list_size)));
+  results.reset(request->k, segments.size(), vector_count);
+}
+
+// ---- reads ------------------------------------------------------------------------------------
+
+BlockWant Query::State::block_of(const Candidate& candidate) const {
+  const std::uint32_t slots = segments[candidate.segment].shape.slots;
+  return {candidate.segment, candidate.slot - candidate.slot % slots};
+}
+
+/// Position in read_order() of the best candidate whose block was never wanted, or kNone.
+std::uint32_t Query::State::next_read() {
+  if (refining) refine_candidates();
+  CandidateList& order = read_order();
+  for (;;) {
+    const std::uint32_t i = order.next_without(kRead, read_limit);
+    if (i == CandidateList::kNone) return i;
+    const BlockWant block = block_of(order[i]);
+    if (!blocks.contains(block.segment, block.first_slot)) return i;
+    order.set(i, kRead);
+  }
+}
+
+/// Offers what is new in the walk's list to the list that orders the reads. All of it: the base
+/// distance bounds the refined one on neither side.
+void Query::State::refine_candidates() {
+  std::array<std::uint32_t, 16> fresh;
+  for (;;) {
+    std::size_t count = 0;
+    while (count < fresh.size()) {
+      const std::uint32_t i = list.next_without(kRefined, walk_limit);
+      if (i == CandidateList::kNone) break;
+      list.set(i, kRefined);
+      codes.prefetch_refinement(list[i].segment, list[i].slot);
+      fresh[count++] = i;
+    }
+    for (const std::uint32_t i : std::span(fresh).first(count)) {
+      const Candidate& candidate = list[i];
+      const float distance = codes.refined(candidate.segment, candidate.slot, candidate.distance);
+      refined_list.offer(candidate.segment, {&candidate.slot, 1}, &distance, 0);
+    }
+    if (count < fresh.size()) return;
+  }
+}
+
+/// Whether the next candidate may have its block read now; ends the search when the budget says no.
+bool Query::State::worth_reading() {
+  if (!rerank_only && outstanding >= std::max(1u, limits.beam_width)) return false;
+  if (request->reads_max == 0 || block_reads + outstanding < request->reads_max) return true;
+  if (outstanding == 0) early_stop = Stop::reads_max;
+  return false;
+}
+
+bool Query::State::out_of_time() const {
+  return request->deadline && std::chrono::steady_clock::now() >= *request->deadline;
+}
+
+std::uint32_t Query::wants(std::span<BlockWant> out) {
+  State& s = *state_;
+  std::uint32_t count = 0;
+  while (count < out.size() && !s.early_stop) {
+    const std::uint32_t i = s.next_read();
+    if (i == CandidateList::kNone) break;
+    if (count == 0 && s.out_of_time()) {
+      s.early_stop = Stop::deadline;
+      break;
+    }
+    if (!s.worth_reading()) break;
+    CandidateList& order = s.read_order();
+    const BlockWant block = s.block_of(order[i]);
+    order.set(i, kRead);
+    s.blocks.insert(block.segment, block.first_slot);
+    ++s.outstanding;
+    out[count++] = block;
+  }
+  return count;
+}
+
+Status Query::absorb(const BlockWant& want, std::span<const std::byte> page, bool physical) {
+  State& s = *state_;
+  const Segment& segment = s.segments[want.segment];
+  --s.outstanding;
+  if (physical) {
+    ++s.block_reads;
+    s.counters.reads += static_cast<std::uint32_t>(segment.shape.block_bytes / kReadUnitBytes);
+  } else {
+    ++s.counters.cache_hits;
+  }
+  CAIRN_ASSIGN(const layout::BlockView view,
+               layout::BlockView::open(segment.shape, page, want.first_slot));
+  s.score_exact(view);
+  if (s.rerank_only) return {};
+  CAIRN_TRY(s.expand_block(view, want));
+  s.expand_resident();
+  return {};
+}
+
+void Query::State::score_exact(const layout::BlockView& view) {
+  for (std::uint64_t left = view.occupied_mask(); left != 0; left &= left - 1) {
+    const auto place = static_cast<std::uint32_t>(std::countr_zero(left));
+    float distance = (*scorer)(view.vector(place), view.inverse_norm(place));
+    if (std::isnan(distance)) distance = std::numeric_limits<float>::infinity();
+    ++counters.exact_distances;
+    if (!results.admits(distance)) continue;
+    const Label label = view.label(place);
+    if (request->allow && !request->allow(label)) continue;
+    results.insert({label, distance});
+  }
+}
+
+bool Query::done() const {
+  State& s = *state_;
+  if (s.outstanding != 0) return false;
+  return s.early_stop || s.next_read() == CandidateList::kNone || !s.worth_reading();
+}
+
+void Query::count_round() { ++state_->counters.rounds; }
+
+SearchResult Query::take() {
+  State& s = *state_;
+  SearchResult result;
+  result.neighbors = s.results.take();
+  result.counters = s.counters;
+  const bool all = s.counters.exact_distances >= s.vector_count && !s.results.overflowed();
+  result.stop = s.early_stop.value_or(all ? Stop::exhausted : Stop::list_exhausted);
+  return result;
+}
+
+std::size_t Query::ram_bytes() const { return sizeof(Query) + state_->ram_bytes(); }
+
+std::size_t Query::State::ram_bytes() const {
+  return sizeof(State) + codes.ram_bytes() + list.ram_bytes() + refined_list.ram_bytes() +
+         visited.ram_bytes() + blocks.ram_bytes() + results.ram_bytes();
+}
+
+}  // namespace cairn::search

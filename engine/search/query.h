@@ -1,0 +1,69 @@
+// One search as a plain state machine over a list of segments: start, then wants / absorb until
+// done, then take. It does no I/O, owns no thread and allocates nothing between start and take once
+// it is warm, so that a synchronous loop, an interleaving batch and an Asio completion drive the
+// same code, and a test can feed it blocks in any order.
+//
+// Best-first search on code distances (Jayaram Subramanya et al., DiskANN, NeurIPS 2019, section 3)
+// with two changes: what is at hand is expanded before a read is chosen, and every vector of a
+// block that arrives is scored.
+#pragma once
+
+#include <cairn/index.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "engine/math/distance.h"
+#include "engine/search/segment.h"
+
+namespace cairn::search {
+
+/// What is fixed for all queries on an index.
+struct QueryLimits {
+  Metric metric = Metric::l2;
+  DType dtype = DType::f32;
+  std::uint32_t dim = 0;
+  std::uint32_t beam_width = 4;  // reads in flight of one query while adjacency leads the way
+};
+
+/// invalid_argument for k = 0, wrong dim or dtype, NaN, zero vector under cosine; unsupported for
+/// `recall`, as no index holds a calibration curve. O(dim).
+Status check_request(const SearchRequest& request, const QueryLimits& limits);
+
+class Query {
+ public:
+  explicit Query(const QueryLimits& limits);
+  ~Query();
+  Query(Query&&) noexcept;
+
+  /// Begins a search; `request` has been checked and must outlive it (query bytes included), as
+  /// must `segments`. Builds tables, scans entry points, expands what is resident.
+  void start(const SearchRequest& request, std::span<const Segment> segments);
+
+  /// Blocks to read now: at most out.size(), best first, never one already wanted by this query.
+  /// Each must be answered by absorb(), unless the search is given up: then start() begins another.
+  /// 0 while waiting, or when done.
+  std::uint32_t wants(std::span<BlockWant> out);
+
+  /// A verified block arrived. `physical`: it cost a read (else a cache hit or a shared read).
+  /// corrupt if the block breaks an invariant.
+  Status absorb(const BlockWant& want, std::span<const std::byte> page, bool physical);
+
+  /// Whether nothing more is wanted and nothing is outstanding.
+  bool done() const;
+  /// Called by the driver each time it waits for this query's reads, to count rounds.
+  void count_round();
+
+  /// Sorted results; the machine may then be started again.
+  SearchResult take();
+
+  /// Bytes of this context, tables included: <= 256 KiB up to list size 1024, code bytes 128.
+  std::size_t ram_bytes() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cairn::search

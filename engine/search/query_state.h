@@ -1,0 +1,91 @@
+// What a search holds between its steps. Private to query.cc and walk.cc.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "engine/search/block_set.h"
+#include "engine/search/candidate_list.h"
+#include "engine/search/code_tables.h"
+#include "engine/search/query.h"
+#include "engine/search/result_heap.h"
+#include "engine/search/visited_filter.h"
+
+namespace cairn::search {
+
+/// Codes scanned at the entry points, over all segments of a search.
+inline constexpr std::uint32_t kEntryCodesMax = 16384;
+/// Entry lists whose samples are scanned, a segment. Where blocks lead the way a nearer start saves
+/// reads: on 500k SIFT 20.3, 19.8 and 19.5 of them at recall 0.95 for 1, 4 and 8 lists; with edges
+/// in RAM it only saves steps, and more than 2 lists cost more than they save.
+inline constexpr std::uint32_t kEntryListsBlocksLead = 8;
+inline constexpr std::uint32_t kEntryListsNavigable = 2;
+/// Candidates kept and walked for a search that reads the blocks of the best `list_size`: a wider
+/// walk costs time in RAM but no read. Where refined codes choose what is read, the base codes need
+/// only bring the right candidates near the front.
+inline constexpr std::uint64_t walk_size(std::uint64_t list_size, bool refined) {
+  if (refined) return list_size + std::clamp<std::uint64_t>(3 * list_size, 40, 384);
+  return list_size + std::clamp<std::uint64_t>(list_size / 4, 40, 384);
+}
+
+static_assert(layout::kNavSlicesMax * layout::kNavEdgesPerSlice <= layout::kDegreeMax);
+
+struct Query::State {
+  explicit State(const QueryLimits& query_limits) : limits(query_limits) {}
+
+  void start(const SearchRequest& search_request, std::span<const Segment> search_segments);
+  void plan();
+
+  // The walk (walk.cc).
+  void seed_with_everything();
+  void scan_entries(std::uint32_t segment, std::uint32_t codes_max);
+  std::uint32_t scan_list(std::uint32_t segment, std::span<const std::uint32_t> samples,
+                          std::uint32_t codes_max);
+  void offer_seeds(std::uint32_t segment, std::span<const std::uint32_t> slots);
+  void expand_resident();
+  void prefetch_nav(const Candidate& candidate) const;
+  void expand_nav(const Candidate& candidate);
+  void score_new(std::uint32_t segment, std::uint32_t count);
+  Status expand_block(const layout::BlockView& view, const BlockWant& want);
+  Status follow(const layout::BlockView& view, std::uint32_t place, std::uint32_t segment);
+  void score_and_offer(std::uint32_t segment, std::span<const std::uint32_t> slots);
+
+  // The reads (query.cc).
+  CandidateList& read_order() { return refining ? refined_list : list; }
+  std::uint32_t next_read();
+  void refine_candidates();
+  BlockWant block_of(const Candidate& candidate) const;
+  bool worth_reading();
+  bool out_of_time() const;
+  void score_exact(const layout::BlockView& view);
+
+  std::size_t ram_bytes() const;
+
+  QueryLimits limits;
+  const SearchRequest* request = nullptr;
+  std::span<const Segment> segments;
+
+  CodeTables codes;
+  CandidateList list;          // by base code, walk_limit
+  CandidateList refined_list;  // by refined code, read_limit; used when refining
+  VisitedFilter visited;
+  BlockSet blocks;  // wanted, ever
+  ResultHeap results;
+  std::optional<math::Scorer> scorer;
+  SearchCounters counters;
+
+  std::uint64_t slot_count = 0, vector_count = 0;  // over all segments
+  std::size_t read_limit = 0;                      // candidates whose blocks are read
+  std::size_t walk_limit = 0;                      // candidates that are expanded when at hand
+  bool rerank_only = false;                        // the list is final before the first read
+  bool navigable = false;                          // some segment has edges in RAM
+  bool refining = false;  // some segment has refinement codes: they order the reads
+  std::uint32_t outstanding = 0, block_reads = 0;
+  std::optional<Stop> early_stop;
+
+  std::array<std::uint32_t, layout::kDegreeMax> targets;
+  std::array<float, layout::kDegreeMax> distances;
+};
+
+}  // namespace cairn::search

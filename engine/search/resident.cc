@@ -1,0 +1,206 @@
+#include "engine/search/resident.h"
+
+#include <array>
+#include <string>
+#include <utility>
+
+namespace cairn::search {
+namespace {
+
+std::uint64_t rounded(std::uint64_t bytes) {
+  return (bytes + io::kIoAlignment - 1) / io::kIoAlignment * io::kIoAlignment;
+}
+
+std::uint64_t codes_ram_bytes(const layout::CodesPlan& plan) {
+  return rounded(plan.codes_bytes()) + plan.codebook_floats() * sizeof(float);
+}
+
+/// What pq_prepare adds: the centroids once more, half a norm each, and one panel a subspace.
+std::uint64_t panels_ram_bytes(const layout::CodesPlan& plan) {
+  return plan.codebook_floats() * sizeof(float) +
+         plan.header.m * (math::kCentroids * sizeof(float) + sizeof(math::CentroidPanel));
+}
+
+std::uint64_t slice_ram_bytes(const layout::NavPlan& plan) {
+  return rounded(plan.slice_bytes() + layout::kNavPadBytes) + sizeof(io::AlignedBuffer) +
+         sizeof(const std::byte*);
+}
+
+/// A header decoded from the front of a stream; errors name the file.
+template <class Header, class Decode>
+auto decode_front(const io::ReadFile& file, io::PageStreamReader& reader, Decode decode)
+    -> decltype(decode(std::span<const std::byte>())) {
+  std::array<std::byte, sizeof(Header)> bytes;
+  CAIRN_TRY(reader.read(0, bytes));
+  auto decoded = decode(std::span<const std::byte>(bytes));
+  if (!decoded) return fail(std::move(decoded).error().in_file(file.path()));
+  return decoded;
+}
+
+Result<layout::Entries> load_entries(const io::ReadFile& file, io::PageStreamReader& reader,
+                                     std::uint64_t slot_count) {
+  const auto bytes = static_cast<std::size_t>(reader.stream_bytes());
+  CAIRN_ASSIGN(const io::AlignedBuffer stream, io::AlignedBuffer::create(bytes));
+  CAIRN_TRY(reader.read(0, stream.bytes().first(bytes)));
+  auto entries = layout::decode_entries(stream.bytes().first(bytes), slot_count);
+  if (!entries) return fail(std::move(entries).error().in_file(file.path()));
+  return entries;
+}
+
+}  // namespace
+
+Segment ResidentSegment::view() const {
+  const bool refined = refine.codes.size() != 0;
+  return {.slot_count = record.slot_count,
+          .vector_count = record.vector_count,
+          .shape = shape,
+          .map = &map,
+          .codebook = &codes.book,
+          .codes = codes.data(),
+          .refine_codebook = refined ? &refine.book : nullptr,
+          .refine_codes = refined ? refine.data() : nullptr,
+          .nav_bits = nav_bits,
+          .nav = nav_views,
+          .nav_complete = nav_complete,
+          .entries = &entries};
+}
+
+std::uint64_t ResidentSegment::nav_ram_bytes() const {
+  std::uint64_t bytes =
+      nav.capacity() * sizeof(io::AlignedBuffer) + nav_views.capacity() * sizeof(const std::byte*);
+  for (const io::AlignedBuffer& slice : nav) bytes += slice.size();
+  return bytes;
+}
+
+std::uint64_t ResidentSegment::entries_ram_bytes() const {
+  return (entries.heads.capacity() + entries.begins.capacity() + entries.slots.capacity()) *
+         sizeof(std::uint32_t);
+}
+
+Result<SegmentSource::Stream> SegmentSource::open_stream(layout::Role role) const {
+  const layout::FileRecord& file = record(role);
+  Stream stream;
+  CAIRN_ASSIGN(stream.file, folder_->open_file(file, direct_));
+  CAIRN_ASSIGN(auto reader,
+               io::PageStreamReader::create(*stream.file, page_file_id(file), file.stream_bytes));
+  stream.reader = std::make_unique<io::PageStreamReader>(std::move(reader));
+  return stream;
+}
+
+Result<SegmentSource::CodesSource> SegmentSource::open_codes(layout::Role role,
+                                                             std::uint32_t code_bytes) const {
+  CodesSource source;
+  CAIRN_ASSIGN(source.stream, open_stream(role));
+  io::PageStreamReader& reader = *source.stream.reader;
+  CAIRN_ASSIGN(source.plan, decode_front<layout::CodesHeader>(
+                                *source.stream.file, reader, [&](std::span<const std::byte> bytes) {
+                                  return layout::decode_codes_header(bytes, reader.stream_bytes(),
+                                                                     segment_.slot_count);
+                                }));
+  const layout::CodesHeader& header = source.plan.header;
+  const std::uint32_t dim = folder_->manifest().header.dim;
+  if (header.m == code_bytes && header.dim == dim) return source;
+  return fail(
+      {.code = ErrorCode::corrupt,
+       .what = "header of codes",
+       .file = source.stream.file->path(),
+       .found = std::to_string(header.m) + " bytes of dimension " + std::to_string(header.dim),
+       .expected = std::to_string(code_bytes) + " and " + std::to_string(dim)});
+}
+
+Status SegmentSource::open_nav() {
+  if (folder_->manifest().find(segment_.segment, layout::Role::nav) == nullptr) return {};
+  CAIRN_ASSIGN(nav_, open_stream(layout::Role::nav));
+  CAIRN_ASSIGN(nav_plan_, decode_front<layout::NavHeader>(
+                              *nav_.file, *nav_.reader, [&](std::span<const std::byte> bytes) {
+                                return layout::decode_nav_header(bytes, nav_.reader->stream_bytes(),
+                                                                 segment_.slot_count);
+                              }));
+  return {};
+}
+
+Result<SegmentSource> SegmentSource::open(const IndexFolder& folder,
+                                          const layout::SegmentRecord& segment, bool direct) {
+  SegmentSource source(folder, segment, direct);
+  CAIRN_ASSIGN(source.codes_, source.open_codes(layout::Role::codes, segment.code_bytes));
+  if (segment.refine_bytes != 0) {
+    CAIRN_ASSIGN(source.refine_, source.open_codes(layout::Role::refine, segment.refine_bytes));
+  }
+  CAIRN_TRY(source.open_nav());
+  CAIRN_ASSIGN(source.entries_, source.open_stream(layout::Role::entries));
+  return source;
+}
+
+SegmentParts SegmentSource::parts() const {
+  constexpr std::uint64_t kMapBytesPerExtent = 28;
+  SegmentParts parts;
+  // The arrays of the entry points are the stream but for its header.
+  parts.fixed_bytes = sizeof(ResidentSegment) + sizeof(Segment) + sizeof(LabelLookup) +
+                      segment_.extent_count * kMapBytesPerExtent + codes_ram_bytes(codes_.plan) +
+                      panels_ram_bytes(codes_.plan) + entries_.reader->stream_bytes() -
+                      sizeof(layout::EntriesHeader) + LabelLookup::ram_bytes(segment_.vector_count);
+  if (refine_.stream.file) parts.refine_bytes = codes_ram_bytes(refine_.plan);
+  if (nav_.file) {
+    parts.slice_bytes = slice_ram_bytes(nav_plan_);
+    parts.slices = nav_plan_.header.slices;
+  }
+  return parts;
+}
+
+Status SegmentSource::plan_codes(const CodesSource& source, const layout::FileRecord& record,
+                                 ResidentCodes& into, Ranges& ranges) {
+  const layout::CodesPlan& plan = source.plan;
+  const auto bytes = static_cast<std::size_t>(plan.codes_bytes());
+  into.book.shape = {.dim = plan.header.dim, .m = plan.header.m};
+  into.book.centroids.resize(static_cast<std::size_t>(plan.codebook_floats()));
+  CAIRN_ASSIGN(into.codes, io::AlignedBuffer::create_huge(bytes));
+  const io::ReadFile* file = source.stream.file.get();
+  ranges.push_back({.file = file,
+                    .id = page_file_id(record),
+                    .offset = sizeof(layout::CodesHeader),
+                    .into = std::as_writable_bytes(std::span(into.book.centroids))});
+  ranges.push_back({.file = file,
+                    .id = page_file_id(record),
+                    .offset = plan.codes_at(),
+                    .into = into.codes.bytes().first(bytes)});
+  return {};
+}
+
+Status SegmentSource::plan_nav(std::uint32_t slices, ResidentSegment& into, Ranges& ranges) const {
+  if (slices == 0) return {};
+  into.nav_bits = nav_plan_.header.bits;
+  into.nav_complete = slices * layout::kNavEdgesPerSlice >= segment_.degree_max;
+  into.nav.reserve(slices);
+  into.nav_views.reserve(slices);
+  const auto bytes = static_cast<std::size_t>(nav_plan_.slice_bytes());
+  for (std::uint32_t slice = 0; slice < slices; ++slice) {
+    CAIRN_ASSIGN(auto memory, io::AlignedBuffer::create_huge(bytes + layout::kNavPadBytes));
+    ranges.push_back({.file = nav_.file.get(),
+                      .id = page_file_id(record(layout::Role::nav)),
+                      .offset = nav_plan_.slice_at(slice),
+                      .into = memory.bytes().first(bytes)});
+    into.nav_views.push_back(memory.data());
+    into.nav.push_back(std::move(memory));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<ResidentSegment>> SegmentSource::load(const SegmentPlan& plan,
+                                                             io::Backend backend) {
+  auto loaded = std::make_unique<ResidentSegment>(segment_, folder_->manifest());
+  // First, so that the copy it needs for a moment is gone before the large arrays come.
+  CAIRN_ASSIGN(loaded->entries,
+               load_entries(*entries_.file, *entries_.reader, segment_.slot_count));
+  Ranges ranges;
+  CAIRN_TRY(plan_codes(codes_, record(layout::Role::codes), loaded->codes, ranges));
+  if (plan.refine)
+    CAIRN_TRY(plan_codes(refine_, record(layout::Role::refine), loaded->refine, ranges));
+  CAIRN_TRY(plan_nav(plan.slices, *loaded, ranges));
+  CAIRN_TRY(io::load_streams(folder_->fs(), ranges, backend));
+  math::pq_prepare(loaded->codes.book);
+  CAIRN_ASSIGN(auto labels, LabelLookup::open(*folder_, segment_, direct_));
+  loaded->labels = std::make_unique<LabelLookup>(std::move(labels));
+  return loaded;
+}
+
+}  // namespace cairn::search

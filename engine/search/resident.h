@@ -1,0 +1,102 @@
+// What an open index keeps in RAM of its segments: codes, refinement, navigation slices, entry
+// points and the tops of the label files, loaded as the memory plan says.
+#pragma once
+
+#include <cairn/result.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/search/index_folder.h"
+#include "engine/search/label_lookup.h"
+#include "engine/search/memory_plan.h"
+#include "engine/search/segment.h"
+#include "io/aligned_buffer.h"
+#include "io/stream_load.h"
+
+namespace cairn::search {
+
+/// Codes of one codebook, in slot order.
+struct ResidentCodes {
+  math::Codebook book;
+  io::AlignedBuffer codes;
+
+  const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(codes.data()); }
+  std::uint64_t ram_bytes() const { return codes.size() + book.bytes(); }
+};
+
+/// One segment in RAM; never changes once loaded. Views into it are valid as long as it lives.
+struct ResidentSegment {
+  ResidentSegment(const layout::SegmentRecord& segment, const layout::Manifest& manifest)
+      : record(segment),
+        shape(manifest.block_shape(segment)),
+        map(segment, manifest.extents_of(segment.segment)) {}
+
+  Segment view() const;
+  std::uint64_t nav_ram_bytes() const;
+  std::uint64_t entries_ram_bytes() const;
+
+  layout::SegmentRecord record;
+  layout::BlockShape shape;
+  layout::SegmentMap map;
+  ResidentCodes codes;
+  ResidentCodes refine;  // empty when it is not loaded
+  std::uint32_t nav_bits = 0;
+  bool nav_complete = false;
+  std::vector<io::AlignedBuffer> nav;
+  std::vector<const std::byte*> nav_views;
+  layout::Entries entries;
+  std::unique_ptr<LabelLookup> labels;
+};
+
+/// The stream files of one segment before they are loaded: headers read, sizes known.
+class SegmentSource {
+ public:
+  /// Errors of opening and decoding, naming the file.
+  static Result<SegmentSource> open(const IndexFolder& folder, const layout::SegmentRecord& segment,
+                                    bool direct);
+
+  /// Bytes that load() will allocate, by part.
+  SegmentParts parts() const;
+
+  /// Reads what `plan` names, every page verified. O(bytes loaded); beside what it returns at most
+  /// a copy of the entry points, or 4 MiB, given back to the system.
+  Result<std::unique_ptr<ResidentSegment>> load(const SegmentPlan& plan, io::Backend backend);
+
+ private:
+  /// A stream file and its reader.
+  struct Stream {
+    std::unique_ptr<io::ReadFile> file;
+    std::unique_ptr<io::PageStreamReader> reader;
+  };
+  struct CodesSource {
+    Stream stream;
+    layout::CodesPlan plan;
+  };
+
+  SegmentSource(const IndexFolder& folder, const layout::SegmentRecord& segment, bool direct)
+      : folder_(&folder), segment_(segment), direct_(direct) {}
+  Result<Stream> open_stream(layout::Role role) const;
+  Result<CodesSource> open_codes(layout::Role role, std::uint32_t code_bytes) const;
+  Status open_nav();
+  /// These allocate and add what is to be read.
+  using Ranges = std::vector<io::StreamRange>;
+  static Status plan_codes(const CodesSource& source, const layout::FileRecord& record,
+                           ResidentCodes& into, Ranges& ranges);
+  Status plan_nav(std::uint32_t slices, ResidentSegment& into, Ranges& ranges) const;
+  const layout::FileRecord& record(layout::Role role) const {
+    return *folder_->manifest().find(segment_.segment, role);
+  }
+
+  const IndexFolder* folder_;
+  layout::SegmentRecord segment_;
+  bool direct_;
+  CodesSource codes_;
+  CodesSource refine_;  // without a file when the segment has none
+  Stream nav_;
+  layout::NavPlan nav_plan_;
+  Stream entries_;
+};
+
+}  // namespace cairn::search

@@ -1,0 +1,61 @@
+// Everything that the searches of one open index share: the pinned folder, the resident parts, the
+// block files and the block cache. Immutable once opened, but for the cache, which is thread-safe.
+#pragma once
+
+#include <cairn/index.h>
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/search/index_folder.h"
+#include "engine/search/query.h"
+#include "engine/search/resident.h"
+#include "io/block_cache.h"
+#include "io/block_reader.h"
+
+namespace cairn::search {
+
+/// The back end of a device for the one asked for.
+io::Backend device_backend(IoBackend backend);
+
+class Snapshot {
+ public:
+  /// not_found, corrupt, unsupported, over_limit, out_of_memory, io. O(bytes loaded).
+  static Result<std::unique_ptr<Snapshot>> open(io::Fs& fs, const std::string& path,
+                                                const OpenOptions& options);
+
+  const IndexFolder& folder() const { return folder_; }
+  const QueryLimits& limits() const { return limits_; }
+  std::span<const Segment> segments() const { return views_; }
+  const ResidentSegment& resident(std::uint32_t segment) const { return *residents_[segment]; }
+  std::span<const io::BlockFile> block_files() const { return block_files_; }
+  io::BlockCache* cache() const { return cache_.get(); }
+  std::uint32_t block_bytes_max() const;
+
+  /// Where a slot's block stands among block_files().
+  io::BlockRequest locate(std::uint32_t segment, std::uint32_t slot, std::uint64_t token) const;
+
+  /// Fills what the snapshot knows of itself: sizes, shapes and RAM by part.
+  IndexStats stats() const;
+
+ private:
+  explicit Snapshot(IndexFolder folder) : folder_(std::move(folder)) {}
+  Status open_block_files(bool direct);
+  Status load(const OpenOptions& options);
+  std::uint64_t base_ram_bytes() const;
+  std::uint64_t cache_bytes_max() const;
+
+  IndexFolder folder_;
+  QueryLimits limits_;
+  std::vector<std::unique_ptr<ResidentSegment>> residents_;
+  std::vector<Segment> views_;
+  std::vector<std::uint64_t> file_numbers_;  // of block_files_, ascending
+  std::vector<std::unique_ptr<io::ReadFile>> files_;
+  std::vector<io::BlockFile> block_files_;
+  std::unique_ptr<io::BlockCache> cache_;
+};
+
+}  // namespace cairn::search

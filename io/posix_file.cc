@@ -1,0 +1,173 @@
+#include "io/posix_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "io/os_error.h"
+
+namespace cairn::io {
+namespace {
+
+// The unit of O_DIRECT whatever the file system says: tmpfs takes misaligned reads that a 4Kn disk
+// refuses, and an index must not depend on where it was tested.
+constexpr std::uint32_t kDirectAlignment = 4096;
+
+class PosixWriteFile final : public WriteFile {
+ public:
+  PosixWriteFile(std::string path, OwnedFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+
+  Status append(std::span<const std::byte> bytes) override {
+    CAIRN_TRY(usable());
+    while (!bytes.empty()) {
+      // At an explicit offset: kernels have misplaced O_DIRECT appends after a size update.
+      const ssize_t n =
+          ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(bytes_written_));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return poison(os_error(n < 0 ? errno : EIO, "append to", path_));
+      bytes_written_ += static_cast<std::uint64_t>(n);
+      bytes = bytes.subspan(static_cast<std::size_t>(n));
+    }
+    return {};
+  }
+
+  Status sync() override {
+    CAIRN_TRY(usable());
+    // Not even EINTR is retried: a page that was marked clean would be taken for written.
+    if (::fdatasync(fd_.get()) != 0) return poison(os_error(errno, "sync", path_));
+    return {};
+  }
+
+  Status close() override {
+    CAIRN_TRY(usable());
+    // The descriptor is gone whatever close returns, also after EINTR.
+    if (::close(fd_.release()) != 0 && errno != EINTR)
+      return poison(os_error(errno, "close", path_));
+    return {};
+  }
+
+  std::uint64_t bytes_written() const override { return bytes_written_; }
+
+ private:
+  Status usable() const {
+    if (first_error_) return fail(*first_error_);
+    if (!fd_.valid())
+      return fail({.code = ErrorCode::invalid_argument, .what = "file is closed", .file = path_});
+    return {};
+  }
+  Status poison(Error error) {
+    first_error_ = std::move(error);
+    return fail(*first_error_);
+  }
+
+  std::string path_;
+  OwnedFd fd_;
+  std::uint64_t bytes_written_ = 0;
+  std::optional<Error> first_error_;
+};
+
+class PosixReadFile final : public ReadFile {
+ public:
+  PosixReadFile(std::string path, OwnedFd fd, std::uint64_t bytes, std::uint32_t alignment)
+      : path_(std::move(path)), fd_(std::move(fd)), bytes_(bytes), alignment_(alignment) {}
+
+  Status read(std::uint64_t offset, std::span<std::byte> into) const override {
+    const auto address = reinterpret_cast<std::uintptr_t>(into.data());
+    if ((offset | into.size() | address) % alignment_ != 0)
+      return fail({.code = ErrorCode::invalid_argument,
+                   .what = "unaligned direct read of",
+                   .file = path_,
+                   .expected = "offset, length and memory in units of " +
+                               std::to_string(alignment_) + " bytes"});
+    if (into.empty()) return {};
+    ReadProgress progress(offset, into.size(), bytes_, alignment_);
+    const int error = pread_whole(fd_.get(), progress, into.data());
+    if (error == 0) return {};
+    if (!progress.ended_early()) return fail(os_error(error, "read", path_));
+    return fail({.code = ErrorCode::corrupt,
+                 .what = "early end of file reading at " + std::to_string(offset) + " of",
+                 .file = path_,
+                 .found = std::to_string(progress.done()) + " bytes",
+                 .expected = std::to_string(into.size()) + " bytes"});
+  }
+
+  std::uint64_t bytes() const override { return bytes_; }
+  const std::string& path() const override { return path_; }
+  int fd() const override { return fd_.get(); }
+  std::uint32_t alignment_bytes() const override { return alignment_; }
+
+ private:
+  std::string path_;
+  OwnedFd fd_;
+  std::uint64_t bytes_;
+  std::uint32_t alignment_;
+};
+
+// 0 when the file system says that it does not take O_DIRECT on this file.
+std::uint32_t direct_alignment(int fd) {
+  struct statx info {};
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &info) != 0 ||
+      (info.stx_mask & STATX_DIOALIGN) == 0)
+    return kDirectAlignment;  // kernel before 6.1, or a file system that does not say
+  if (info.stx_dio_offset_align == 0 || info.stx_dio_mem_align == 0) return 0;
+  return std::max({kDirectAlignment, info.stx_dio_offset_align, info.stx_dio_mem_align});
+}
+
+}  // namespace
+
+void OwnedFd::reset(int fd) {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+int pread_whole(int fd, ReadProgress& progress, std::byte* into) {
+  for (;;) {
+    const ssize_t n = ::pread(fd, into + progress.done(), progress.remaining(),
+                              static_cast<off_t>(progress.next_offset()));
+    switch (progress.advance(n < 0 ? -errno : n)) {
+      case ReadProgress::Step::finished:
+        return 0;
+      case ReadProgress::Step::failed:
+        return progress.error();
+      case ReadProgress::Step::again:
+        break;
+    }
+  }
+}
+
+Result<std::unique_ptr<WriteFile>> create_posix_file(const std::string& path) {
+  OwnedFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd.valid()) return fail(os_error(errno, "create", path));
+  return std::make_unique<PosixWriteFile>(path, std::move(fd));
+}
+
+Result<std::unique_ptr<ReadFile>> open_posix_file(const std::string& path, bool direct) {
+  // O_NONBLOCK: a FIFO put in the place of a file must not hang the open.
+  const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+  OwnedFd fd(::open(path.c_str(), flags | (direct ? O_DIRECT : 0)));
+  if (!fd.valid() && direct && (errno == EINVAL || errno == EOPNOTSUPP)) {
+    direct = false;
+    fd.reset(::open(path.c_str(), flags));
+  }
+  if (!fd.valid()) return fail(os_error(errno, "open", path));
+
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) return fail(os_error(errno, "stat", path));
+  if (!S_ISREG(info.st_mode))
+    return fail({.code = ErrorCode::invalid_argument, .what = "not a regular file:", .file = path});
+
+  const std::uint32_t alignment = direct ? direct_alignment(fd.get()) : 1;
+  // io_uring would answer EAGAIN for a descriptor that is left non-blocking.
+  int status = ::fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK;
+  if (alignment == 0) status &= ~O_DIRECT;
+  if (::fcntl(fd.get(), F_SETFL, status) != 0) return fail(os_error(errno, "open", path));
+  return std::make_unique<PosixReadFile>(path, std::move(fd),
+                                         static_cast<std::uint64_t>(info.st_size),
+                                         std::max<std::uint32_t>(alignment, 1));
+}
+
+}  // namespace cairn::io

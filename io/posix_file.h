@@ -1,0 +1,46 @@
+// The operating system's files behind WriteFile and ReadFile.
+#pragma once
+
+#include <cairn/result.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "io/fs.h"
+#include "io/read_progress.h"
+
+namespace cairn::io {
+
+/// Owns a file descriptor.
+class OwnedFd {
+ public:
+  explicit OwnedFd(int fd = -1) : fd_(fd) {}
+  OwnedFd(OwnedFd&& other) noexcept : fd_(other.release()) {}
+  OwnedFd& operator=(OwnedFd&& other) noexcept {
+    if (this != &other) reset(other.release());
+    return *this;
+  }
+  ~OwnedFd() { reset(); }
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  int release() {
+    const int fd = fd_;
+    fd_ = -1;
+    return fd;
+  }
+  void reset(int fd = -1);
+
+ private:
+  int fd_;
+};
+
+/// pread until `progress` is finished or failed; returns 0 or an errno value.
+int pread_whole(int fd, ReadProgress& progress, std::byte* into);
+
+/// See Fs::create and Fs::open.
+Result<std::unique_ptr<WriteFile>> create_posix_file(const std::string& path);
+Result<std::unique_ptr<ReadFile>> open_posix_file(const std::string& path, bool direct);
+
+}  // namespace cairn::io

@@ -1,0 +1,96 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+
+#include "io/device.h"
+#include "io/fs.h"
+#include "io/os_error.h"
+#include "io/posix_file.h"
+#include "io/posix_lock.h"
+
+namespace cairn::io {
+namespace {
+
+Status status_of(int result, std::string_view doing, const std::string& path) {
+  if (result == 0) return {};
+  return fail(os_error(errno, doing, path));
+}
+
+class PosixFs final : public Fs {
+ public:
+  Result<std::unique_ptr<WriteFile>> create(const std::string& path) override {
+    return create_posix_file(path);
+  }
+  Result<std::unique_ptr<ReadFile>> open(const std::string& path, bool direct) override {
+    return open_posix_file(path, direct);
+  }
+  Status make_dir(const std::string& path) override {
+    return status_of(::mkdir(path.c_str(), 0700), "make folder", path);
+  }
+  Status rename(const std::string& from, const std::string& to) override {
+    return status_of(::rename(from.c_str(), to.c_str()), "rename to '" + to + "'", from);
+  }
+  Status rename_new(const std::string& from, const std::string& to) override {
+    const int result = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
+    // EINVAL is also the answer to moving a folder into itself.
+    const bool flag_refused = result != 0 && errno == EINVAL && !to.starts_with(from + "/");
+    if (!flag_refused) return status_of(result, "rename to '" + to + "'", from);
+    return fail({.code = ErrorCode::unsupported,
+                 .what = "this file system has no rename that keeps an existing target:",
+                 .file = from});
+  }
+  Status sync_dir(const std::string& path) override {
+    const OwnedFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd.valid()) return fail(os_error(errno, "open folder", path));
+    return status_of(::fsync(fd.get()), "sync folder", path);
+  }
+  Status remove(const std::string& path) override {
+    return status_of(std::remove(path.c_str()), "remove", path);
+  }
+  Result<bool> exists(const std::string& path) override {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) == 0) return true;
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    return fail(os_error(errno, "look for", path));
+  }
+  Result<std::vector<std::string>> list(const std::string& path) override {
+    std::error_code error;
+    std::vector<std::string> names;
+    std::filesystem::directory_iterator it(path, error);
+    for (; !error && it != std::filesystem::directory_iterator(); it.increment(error))
+      names.push_back(it->path().filename().string());
+    if (error) return fail(os_error(error.value(), "list", path));
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path) override {
+    return lock_posix_file(path);
+  }
+  Result<std::unique_ptr<FileLock>> pin(const std::string& path, std::uint64_t sequence) override {
+    return pin_posix_file(path, sequence);
+  }
+  Result<bool> is_pinned(const std::string& path, std::uint64_t sequence) override {
+    return posix_file_pinned(path, sequence);
+  }
+  Result<std::unique_ptr<Device>> make_device(std::span<const ReadFile* const> files,
+                                              const DeviceOptions& options,
+                                              std::string* fallback_reason) override {
+    return io::make_device(files, options, fallback_reason);
+  }
+};
+
+}  // namespace
+
+Fs& posix_fs() {
+  // Never destroyed: threads may still read while static objects go.
+  static PosixFs* const fs = new PosixFs;
+  return *fs;
+}
+
+}  // namespace cairn::io

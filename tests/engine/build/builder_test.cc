@@ -1,0 +1,309 @@
+#include <cairn/builder.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <set>
+
+#include "engine/math/pq.h"
+#include "tests/engine/build/build_test_util.h"
+
+namespace cairn::build {
+namespace {
+
+BuildOptions small_options(Metric metric = Metric::l2) {
+  BuildOptions options;
+  options.metric = metric;
+  options.degree = 24;
+  options.code_bytes = 4;
+  options.refine_bytes = 4;
+  options.threads = 2;
+  return options;
+}
+
+std::vector<Label> shuffled_labels(std::uint64_t count, std::uint64_t seed) {
+  std::vector<Label> labels(count);
+  std::iota(labels.begin(), labels.end(), Label{1} << 40);
+  std::shuffle(labels.begin(), labels.end(), std::mt19937_64(seed));
+  return labels;
+}
+
+struct Kind {
+  DType dtype;
+  Metric metric;
+};
+class BuilderKinds : public ::testing::TestWithParam<Kind> {};
+
+TEST_P(BuilderKinds, WritesAWholeIndex) {
+  const ScratchDir dir;
+  const auto [dtype, metric] = GetParam();
+  for (const std::uint32_t dim : {1U, 3U, 20U}) {
+    SCOPED_TRACE("dim " + std::to_string(dim));
+    Rows rows = random_rows(1500, dim, dtype, dim);
+    if (metric == Metric::cosine)  // zero vectors are refused
+      for (std::uint64_t i = 0; i < 1500; ++i) rows.row(i)[dtype_bytes(dtype) - 1] |= std::byte{1};
+    const auto labels = shuffled_labels(1500, dim);
+    const std::string folder = dir.file("index" + std::to_string(dim));
+    const BuildReport report = build_index(folder, rows, small_options(metric), labels);
+    const StoredIndex index = read_index(folder);
+    expect_whole(index, rows, labels);
+    EXPECT_EQ(report.vectors, 1500U);
+    EXPECT_EQ(report.edges, index.manifest.segments[0].edge_count);
+    EXPECT_EQ(report.dropped_edges, index.manifest.segments[0].dropped_edges);
+    EXPECT_EQ(index.manifest.header.dim, dim);
+    EXPECT_EQ(index.manifest.metric(), metric);
+    EXPECT_EQ(index.manifest.segments[0].code_bytes, std::min(dim, 4U));
+    std::uint64_t bytes = 0;
+    for (const auto& [name, content] : read_files(folder)) bytes += content.size();
+    EXPECT_EQ(report.disk_bytes, bytes);
+    EXPECT_FALSE(std::filesystem::exists(folder + ".building"));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, BuilderKinds,
+                         ::testing::Values(Kind{DType::u8, Metric::l2}, Kind{DType::i8, Metric::l2},
+                                           Kind{DType::f32, Metric::l2},
+                                           Kind{DType::u8, Metric::cosine},
+                                           Kind{DType::i8, Metric::ip},
+                                           Kind{DType::f32, Metric::ip},
+                                           Kind{DType::f32, Metric::cosine}));
+
+TEST(Builder, GivesTheSameBytesForAnyNumberOfThreadsAndBatches) {
+  const ScratchDir dir;
+  for (const DType dtype : {DType::u8, DType::f32}) {
+    Rows rows = random_rows(3000, 24, dtype, 5);
+    for (std::uint64_t to = 100; to < 200; ++to) copy_row(rows, to % 7, to);
+    const std::string name = std::string(dtype_name(dtype));
+    BuildOptions options = small_options();
+    options.threads = 1;
+    build_index(dir.file(name + "1"), rows, options);
+    const auto one = read_files(dir.file(name + "1"));
+    EXPECT_EQ(one.size(), 8U) << "six files, MANIFEST and PINS";
+    for (const std::uint32_t threads : {2U, 5U}) {
+      options.threads = threads;
+      const std::string folder = dir.file(name + std::to_string(threads));
+      auto builder = must(Builder::create(folder, 24, dtype, options));
+      for (std::uint64_t at = 0; at < 3000; at += 1000)
+        ASSERT_TRUE(ok(builder->add({rows.row(at).data(), 1000, 24, dtype})));
+      must(builder->finish());
+      EXPECT_TRUE(read_files(folder) == one) << threads << " threads, " << name;
+    }
+  }
+}
+
+TEST(Builder, IdentityFollowsInputAndOptions) {
+  const ScratchDir dir;
+  const Rows rows = random_rows(200, 8, DType::u8, 1);
+  std::set<std::uint64_t> ids;
+  const auto build = [&](const Rows& data, const BuildOptions& options,
+                         std::span<const Label> labels = {}) {
+    const std::string folder = dir.file(std::to_string(ids.size()));
+    build_index(folder, data, options, labels);
+    EXPECT_TRUE(ids.insert(read_index(folder).manifest.header.index_id).second);
+  };
+  build(rows, small_options());
+  build(random_rows(200, 8, DType::u8, 2), small_options());
+  build(rows, small_options(), shuffled_labels(200, 1));
+  BuildOptions other = small_options();
+  other.seed = 2;
+  build(rows, other);
+  other.degree = 23;
+  build(rows, other);
+  other.refine_bytes = 0;
+  build(rows, other);
+  other.alpha = 1.3;
+  build(rows, other);
+}
+
+TEST(Builder, KeepsEveryDuplicate) {
+  const ScratchDir dir;
+  Rows rows = random_rows(800, 10, DType::i8, 6);
+  for (std::uint64_t to = 0; to < 800; ++to)
+    if (to % 3 == 1) copy_row(rows, to % 20, to);
+  const BuildReport report = build_index(dir.file("index"), rows, small_options());
+  EXPECT_GT(report.duplicates, 240U);
+  expect_whole(read_index(dir.file("index")), rows, {});
+}
+
+TEST(Builder, TakesDegenerateSets) {
+  const ScratchDir dir;
+  int number = 0;
+  const auto build = [&](const Rows& rows, Metric metric) {
+    const std::string folder = dir.file(std::to_string(number++));
+    SCOPED_TRACE(std::to_string(rows.count()) + " rows of dim " + std::to_string(rows.dim));
+    build_index(folder, rows, small_options(metric));
+    expect_whole(read_index(folder), rows, {});
+  };
+  for (const Metric metric : {Metric::l2, Metric::ip, Metric::cosine})
+    for (const std::uint64_t count : {1U, 2U, 9U, 65U, 300U}) {
+      Rows rows = random_rows(count, 5, DType::f32, count);
+      build(rows, metric);
+      for (std::uint64_t i = 1; i < count; ++i) copy_row(rows, 0, i);  // all equal
+      build(rows, metric);
+    }
+  for (const Metric metric : {Metric::l2, Metric::ip}) {
+    build({std::vector<std::byte>(700), 7, DType::u8}, metric);  // all zero
+    Rows line = random_rows(2000, 1, DType::u8, 9);              // at most 256 values
+    build(line, metric);
+  }
+  // Near-duplicates, and one vector far away.
+  Rows near{std::vector<std::byte>(400 * 8), 2, DType::f32};
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    const float row[2] = {1.0F + static_cast<float>(i) * 1e-7F, i == 399 ? 1e15F : 0.0F};
+    std::memcpy(near.row(i).data(), row, sizeof row);
+  }
+  build(near, Metric::l2);
+  build(near, Metric::ip);
+}
+
+TEST(Builder, TakesRowsLongerThanABlock) {
+  const ScratchDir dir;
+  const Rows rows = random_rows(40, 5000, DType::f32, 2);
+  BuildOptions options = small_options();
+  build_index(dir.file("index"), rows, options);
+  const StoredIndex index = read_index(dir.file("index"));
+  EXPECT_EQ(index.manifest.segments[0].block_bytes, 20480U);
+  expect_whole(index, rows, {});
+}
+
+TEST(Builder, CodesAreNearTheirVectors) {
+  const ScratchDir dir;
+  const Rows rows = random_rows(2000, 16, DType::f32, 8);
+  BuildOptions options = small_options();
+  options.refine_bytes = 8;
+  build_index(dir.file("index"), rows, options);
+  const StoredIndex index = read_index(dir.file("index"));
+  const auto decode = [](const std::vector<std::byte>& stream, std::uint32_t m) {
+    math::Codebook book{{16, m}, std::vector<float>(256 * 16)};
+    std::memcpy(book.centroids.data(), stream.data() + 16, book.centroids.size() * 4);
+    const auto* codes = reinterpret_cast<const std::uint8_t*>(stream.data()) + 16 + 256 * 16 * 4;
+    const std::size_t slots = (stream.size() - 16 - 256 * 16 * 4) / m;
+    std::vector<float> decoded(slots * 16);
+    math::pq_decode(book, {codes, slots * m}, decoded);
+    return decoded;
+  };
+  const auto base = decode(index.codes, 4), refine = decode(index.refine, 8);
+  double spread = 0, base_error = 0, refined_error = 0;
+  for (std::size_t s = 0; s < index.vectors.size(); ++s) {
+    if (!index.occupied[s]) continue;
+    for (std::size_t d = 0; d < 16; ++d) {
+      float x;
+      std::memcpy(&x, index.vectors[s].data() + d * 4, 4);
+      const auto square = [](double v) { return v * v; };
+      spread += square(x - 0.5);
+      base_error += square(x - base[s * 16 + d]);
+      refined_error += square(x - base[s * 16 + d] - refine[s * 16 + d]);
+    }
+  }
+  EXPECT_LT(base_error, spread * 0.1);
+  EXPECT_LT(refined_error, base_error * 0.4);
+}
+
+TEST(Builder, ReportsProgressAndTimes) {
+  const ScratchDir dir;
+  std::set<std::string> seen;
+  BuildOptions options = small_options();
+  options.progress = [&](const BuildProgress& progress) {
+    EXPECT_LE(progress.done, progress.total) << progress.phase;
+    seen.emplace(progress.phase);
+    return true;
+  };
+  const BuildReport report =
+      build_index(dir.file("index"), random_rows(500, 8, DType::u8, 1), options);
+  std::vector<std::string> phases;
+  for (const auto& phase : report.phases) {
+    phases.push_back(phase.name);
+    EXPECT_GE(phase.wall_s, 0);
+    EXPECT_GE(phase.cpu_s, 0);
+  }
+  EXPECT_EQ(phases, (std::vector<std::string>{"check", "duplicates", "graph", "order", "entries",
+                                              "repair", "codes", "write", "verify", "publish"}));
+  for (const char* phase : {"link", "prune", "codes", "write", "verify"})
+    EXPECT_TRUE(seen.contains(phase)) << phase;
+}
+
+TEST(Builder, RefusesBadOptions) {
+  const ScratchDir dir;
+  const auto refused = [&](std::uint32_t dim, const BuildOptions& options, const char* word) {
+    const auto builder = Builder::create(dir.file("index"), dim, DType::u8, options);
+    ASSERT_FALSE(builder);
+    expect_error(builder.error(), ErrorCode::invalid_argument, {word});
+    EXPECT_TRUE(must(io::posix_fs().list(dir.path())).empty());
+  };
+  refused(0, {}, "dim");
+  refused(kDimMax + 1, {}, "dim");
+  BuildOptions options;
+  options.code_bytes = 0;
+  refused(4, options, "code_bytes");
+  for (const std::uint32_t degree : {7U, 513U}) {
+    options = {};
+    options.degree = degree;
+    refused(4, options, "degree");
+  }
+  for (const double alpha : {0.9, std::numeric_limits<double>::quiet_NaN()}) {
+    options = {};
+    options.alpha = alpha;
+    refused(4, options, "alpha");
+  }
+  options = {};
+  options.metric = static_cast<Metric>(0);
+  refused(4, options, "metric");
+  const auto builder = Builder::create("", 4, DType::u8, {});
+  ASSERT_FALSE(builder);
+  EXPECT_EQ(builder.error().code, ErrorCode::invalid_argument);
+}
+
+TEST(Builder, RefusesDuplicateLabelsAndEmptySetsAndASecondFinish) {
+  const ScratchDir dir;
+  const Rows rows = random_rows(10, 4, DType::u8, 1);
+  std::vector<Label> labels(10);
+  std::iota(labels.begin(), labels.end(), 0U);
+  labels[7] = 2;
+  {
+    auto builder = must(Builder::create(dir.file("index"), 4, DType::u8, small_options()));
+    ASSERT_TRUE(ok(builder->add(rows.batch(), labels)));
+    const auto report = builder->finish();
+    ASSERT_FALSE(report);
+    expect_error(report.error(), ErrorCode::invalid_argument, {"label 2", "rows 2 and 7"});
+    const auto again = builder->finish();
+    ASSERT_FALSE(again);
+    expect_error(again.error(), ErrorCode::invalid_argument, {"finished"});
+    EXPECT_FALSE(builder->add(rows.batch()));
+  }
+  EXPECT_TRUE(must(io::posix_fs().list(dir.path())).empty());
+  const auto empty = must(Builder::create(dir.file("index"), 4, DType::u8))->finish();
+  ASSERT_FALSE(empty);
+  expect_error(empty.error(), ErrorCode::invalid_argument, {"no vectors"});
+  EXPECT_TRUE(must(io::posix_fs().list(dir.path())).empty());
+}
+
+TEST(Builder, AbandonedLeavesNothing) {
+  const ScratchDir dir;
+  {
+    auto builder = must(Builder::create(dir.file("index"), 4, DType::u8));
+    EXPECT_TRUE(std::filesystem::exists(dir.file("index.building")));
+    ASSERT_TRUE(ok(builder->add(random_rows(10, 4, DType::u8, 1).batch())));
+  }
+  EXPECT_TRUE(must(io::posix_fs().list(dir.path())).empty());
+}
+
+TEST(Builder, TurnsExceptionsOfCallbacksIntoErrors) {
+  const ScratchDir dir;
+  BuildOptions options = small_options();
+  options.progress = [](const BuildProgress& progress) -> bool {
+    if (progress.phase == "prune") throw std::runtime_error("no more");
+    return true;
+  };
+  auto builder = must(Builder::create(dir.file("index"), 4, DType::u8, options));
+  ASSERT_TRUE(ok(builder->add(random_rows(100, 4, DType::u8, 1).batch())));
+  const auto report = builder->finish();
+  ASSERT_FALSE(report);
+  expect_error(report.error(), ErrorCode::cancelled, {"callback", "no more"});
+  EXPECT_TRUE(must(io::posix_fs().list(dir.path())).empty());
+}
+
+}  // namespace
+}  // namespace cairn::build

@@ -1,0 +1,84 @@
+// Runs a fuzz target in the normal build: over every seed of its corpus, and over mutations of
+// each.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/fuzz/fuzz.h"
+
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+constexpr std::uint64_t kSeed = 7;
+constexpr int kMutations = 500;
+
+struct Case {
+  std::string name;
+  Bytes bytes;
+};
+
+/// By name, so that every run is the same.
+std::vector<Case> read_corpus() {
+  std::vector<Case> cases;
+  for (const auto& entry : std::filesystem::directory_iterator(CAIRN_FUZZ_CORPUS)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    cases.push_back({entry.path().filename().string(), Bytes(std::istreambuf_iterator<char>(file),
+                                                             std::istreambuf_iterator<char>())});
+  }
+  std::ranges::sort(cases, {}, &Case::name);
+  return cases;
+}
+
+Bytes mutate(Bytes bytes, std::mt19937_64& random) {
+  static constexpr std::uint8_t kEdges[] = {0, 1, 0x7f, 0x80, 0xff};
+  for (std::uint64_t changes = 1 + random() % 4; changes > 0 && !bytes.empty(); --changes) {
+    std::uint8_t& byte = bytes[random() % bytes.size()];
+    switch (random() % 4) {
+      case 0:
+        byte ^= static_cast<std::uint8_t>(1U << (random() % 8));
+        break;
+      case 1:
+        byte = static_cast<std::uint8_t>(random());
+        break;
+      case 2:
+        byte = kEdges[random() % std::size(kEdges)];
+        break;
+      default:
+        bytes.resize(random() % (bytes.size() + 1));
+    }
+  }
+  return bytes;
+}
+
+void run(const Bytes& bytes) {
+  // An allocation of exactly this size, so that a sanitizer sees a byte too many.
+  const std::vector<std::uint8_t> exact(bytes.begin(), bytes.end());
+  EXPECT_EQ(LLVMFuzzerTestOneInput(exact.data(), exact.size()), 0);
+}
+
+TEST(Replay, EverySeed) {
+  const std::vector<Case> cases = read_corpus();
+  ASSERT_FALSE(cases.empty()) << "no seeds in " << CAIRN_FUZZ_CORPUS;
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.name);
+    run(one.bytes);
+  }
+  run({});
+}
+
+TEST(Replay, MutationsOfEverySeed) {
+  for (const Case& one : read_corpus()) {
+    SCOPED_TRACE(testing::Message() << one.name << " seed " << kSeed);
+    std::mt19937_64 random(kSeed);
+    for (int round = 0; round < kMutations; ++round) run(mutate(one.bytes, random));
+  }
+}
+
+}  // namespace

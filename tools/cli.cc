@@ -1,0 +1,131 @@
+#include "tools/cli.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <charconv>
+#include <cstdio>
+#include <new>
+
+#include "tools/interrupt.h"
+#include "tools/verbs/verbs.h"
+
+namespace cairn::tools {
+namespace {
+
+constexpr int kOk = 0, kFailed = 1, kUsage = 2;
+
+/// One line whatever the message holds.
+void print_error(std::string_view where, std::string message) {
+  for (char& c : message)
+    if (c == '\n' || c == '\r') c = ' ';
+  fmt::print(stderr, "{}: {}\n", where, message);
+}
+
+/// CLI11 reports help, version and misuse by exceptions.
+int report(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) {
+    app.exit(error);
+    return kOk;
+  }
+  const auto chosen = app.get_subcommands();
+  const std::string where = chosen.empty() ? "cairn" : "cairn " + chosen.front()->get_name();
+  print_error(where, fmt::format("{} (see `{} --help`)", error.what(), where));
+  return kUsage;
+}
+
+int execute(const std::string& where, const Run& body) {
+  Status status;
+  try {
+    status = body();
+  } catch (const std::bad_alloc&) {
+    status = fail(ErrorCode::out_of_memory, "out of memory");
+  }
+  const bool printed = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (status && !printed) status = fail(ErrorCode::io, "write to standard output");
+  if (status) return kOk;
+  print_error(where, status.error().to_string());
+  return kFailed;
+}
+
+}  // namespace
+
+int run(int argc, const char* const* argv) {
+  install_interrupt();
+  CLI::App app{"Disk-resident vector search: build an index, search it, measure it."};
+  app.name("cairn");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string{"cairn "} + CAIRN_VERSION);
+  app.footer("`cairn VERB --help` shows an example. Exit codes: 0 ok, 1 failed, 2 usage.");
+  std::string where;
+  Run body;
+  for (const Verb& verb : all_verbs()) {
+    CLI::App* command = app.add_subcommand(verb.name, verb.summary);
+    command->footer(fmt::format("{}Example:\n{}", verb.details, verb.example));
+    command->callback([&where, &body, name = verb.name, run_verb = verb.declare(*command)] {
+      where = std::string{"cairn "} + name;
+      body = run_verb;
+    });
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return report(app, error);
+  }
+  return execute(where, body);
+}
+
+void add_quiet(CLI::App& command, bool& quiet) {
+  command.add_flag("--quiet", quiet, "No progress and no notes");
+}
+
+void add_json(CLI::App& command, bool& json) {
+  command.add_flag("--json", json, "Print JSON, one object a line");
+}
+
+void add_threads(CLI::App& command, std::uint32_t& threads) {
+  command.add_option("--threads", threads, "Threads; 0: as many as there are processors")
+      ->check(at_least(0))
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+}
+
+void add_metric(CLI::App& command, Metric& metric) {
+  command
+      .add_option_function<std::string>(
+          "--metric", [&metric](const std::string& name) { metric = *parse_metric(name); },
+          "l2 (squared), ip (1 - dot) or cosine (1 - cos)")
+      ->check(CLI::IsMember({"l2", "ip", "cosine"}))
+      ->default_str(std::string{metric_name(metric)});
+}
+
+CLI::Option* add_size(CLI::App& command, const std::string& name, std::optional<Size>& size,
+                      const std::string& help) {
+  const auto assign = [&size, name](const std::string& text) {
+    auto parsed = parse_size(text);
+    if (!parsed) throw CLI::ValidationError(name, parsed.error().to_string());
+    size = *parsed;
+  };
+  return command.add_option_function<std::string>(name, assign, help)->type_name("SIZE");
+}
+
+CLI::Validator at_least(std::uint64_t least) {
+  const auto check = [least](std::string& text) -> std::string {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error == std::errc{} && end == text.data() + text.size() && value >= least) return {};
+    return fmt::format("found '{}', expected a whole number of at least {}", text, least);
+  };
+  return CLI::Validator{check, "", "at least"};
+}
+
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+std::uint32_t thread_count(std::uint32_t threads) {
+  if (threads != 0) return threads;
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return static_cast<std::uint32_t>(CPU_COUNT(&set));
+}
+
+}  // namespace cairn::tools

@@ -1,0 +1,52 @@
+// The command line: verbs are registered here, one file each in tools/verbs. Results go to standard
+// output, errors to standard error as one line. Exit codes: 0 ok, 1 failed, 2 usage.
+#pragma once
+
+#include <cairn/result.h>
+#include <cairn/types.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tools/units.h"
+
+namespace cairn::tools {
+
+/// What a verb does once its arguments are read.
+using Run = std::function<Status()>;
+
+struct Verb {
+  const char* name;
+  const char* summary;                // one line
+  const char* details;                // shown by the verb's --help before the example; may be empty
+  const char* example;                // one or more command lines
+  Run (*declare)(CLI::App& command);  // adds the options
+};
+
+/// Parses, runs, reports. Installs the handler of tools/interrupt.h.
+int run(int argc, const char* const* argv);
+
+/// Options that several verbs share, worded alike.
+void add_quiet(CLI::App& command, bool& quiet);
+void add_json(CLI::App& command, bool& json);
+void add_threads(CLI::App& command, std::uint32_t& threads);
+/// Names as the library spells them.
+void add_metric(CLI::App& command, Metric& metric);
+/// A size as parse_size() reads it.
+CLI::Option* add_size(CLI::App& command, const std::string& name, std::optional<Size>& size,
+                      const std::string& help);
+
+/// The argument is a whole number of at least `least`: CLI11 itself takes -1 for 2^64 - 1.
+CLI::Validator at_least(std::uint64_t least);
+
+/// Writes to standard output; the exit code becomes 1 if that fails (a full disk, a closed pipe).
+void print(std::string_view text);
+
+/// `threads`, or the processors this process may use when 0.
+std::uint32_t thread_count(std::uint32_t threads);
+
+}  // namespace cairn::tools

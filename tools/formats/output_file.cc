@@ -1,0 +1,48 @@
+#include "tools/formats/output_file.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace cairn::formats {
+
+Result<std::unique_ptr<OutputFile>> OutputFile::create(const std::string& path) {
+  struct stat facts = {};
+  if (::stat(path.c_str(), &facts) == 0 && !S_ISREG(facts.st_mode))
+    return fail({.code = ErrorCode::invalid_argument,
+                 .what = "write",
+                 .file = path,
+                 .found = S_ISDIR(facts.st_mode) ? "a folder" : "not a regular file",
+                 .expected = "a file or nothing"});
+  const mode_t mask = ::umask(S_IRWXG | S_IRWXO);
+  ::umask(mask);
+  std::string part = path + ".part-" + std::to_string(::getpid());
+  CAIRN_ASSIGN(auto file, io::posix_fs().create(part));
+  return std::unique_ptr<OutputFile>{
+      new OutputFile(path, std::move(part), std::move(file), 0666 & ~mask)};
+}
+
+OutputFile::~OutputFile() {
+  if (part_.empty()) return;
+  file_.reset();
+  // Nothing more can be done about a partial file that cannot be removed: its name says it is one.
+  (void)io::posix_fs().remove(part_);
+}
+
+Status OutputFile::commit() {
+  // Data to share, unlike an index: io creates its files for their owner alone.
+  if (::chmod(part_.c_str(), mode_) != 0)
+    return fail({.code = ErrorCode::io,
+                 .what = "set the permissions of",
+                 .file = part_,
+                 .found = std::strerror(errno)});
+  CAIRN_TRY(file_->sync());
+  CAIRN_TRY(file_->close());
+  CAIRN_TRY(io::posix_fs().rename(part_, path_));
+  part_.clear();
+  return io::posix_fs().sync_dir(io::parent_dir(path_));
+}
+
+}  // namespace cairn::formats

@@ -1,0 +1,27 @@
+// How verbs open an index: the options they share, and what becomes of them.
+#pragma once
+
+#include <cairn/index.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tools/cli.h"
+
+namespace cairn::tools {
+
+struct IndexOptions {
+  std::string folder;
+  std::optional<Size> memory;
+  IoBackend io = IoBackend::automatic;
+  bool quiet = false;
+};
+
+/// --index DIR --memory SIZE --io uring|pread --quiet
+void add_index_options(CLI::App& command, IndexOptions& options);
+
+/// Opens the index; what the library logs goes to standard error unless quiet.
+Result<std::unique_ptr<Index>> open_index(const IndexOptions& options);
+
+}  // namespace cairn::tools

@@ -1,0 +1,39 @@
+// One row of `cairn recall`: all queries once at one list size, timed and counted.
+#pragma once
+
+#include <cairn/index.h>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+namespace cairn::tools {
+
+struct RecallOptions {
+  std::uint32_t k = 10;
+  std::uint32_t list_size = 0;
+  std::uint32_t threads = 1;
+  /// 0: each thread has one query at a time and latency is that of one query. Otherwise each
+  /// thread interleaves its share on one ring with this many reads in flight.
+  std::uint32_t batch_reads = 0;
+};
+
+struct RecallRow {
+  std::uint32_t list_size = 0;
+  double recall = 0, qps = 0;
+  double mean_us = 0, p50_us = 0, p99_us = 0, p999_us = 0;  // of one query; 0 in a batch
+  double reads = 0, cache_hits = 0, rounds = 0;             // a query
+  double cpu_us = 0;                                        // user + system, a query
+  double code_distances = 0, exact_distances = 0;           // a query
+  std::uint64_t index_ram_bytes = 0;
+};
+
+/// `kth_distance[i]`: exact distance of the k-th true neighbour of query i; a distinct returned
+/// label counts when its distance is at most that. Empties the cache first. `tick` is called by one
+/// thread now and then; an error ends the measurement.
+Result<RecallRow> measure_recall(const Index& index, const VectorBatch& queries,
+                                 std::span<const float> kth_distance, const RecallOptions& options,
+                                 const std::function<Status(std::uint64_t done)>& tick);
+
+}  // namespace cairn::tools

@@ -1,0 +1,63 @@
+// Vectors of a file in memory, for query sets; and what verbs check of their inputs alike.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "tools/formats/vector_reader.h"
+#include "tools/groundtruth/exact.h"
+
+namespace cairn::tools {
+
+/// All rows of one file.
+struct Vectors {
+  std::string path;
+  DType dtype = DType::f32;
+  std::uint32_t dim = 0;
+  std::vector<std::byte> bytes;
+
+  std::size_t row_bytes() const { return std::size_t{dim} * dtype_bytes(dtype); }
+  std::uint64_t count() const { return bytes.size() / row_bytes(); }
+  VectorBatch batch() const { return {bytes.data(), count(), dim, dtype}; }
+};
+
+/// Reads the whole file and checks every row for the metric. Memory grows with what is really
+/// there, never with what a header says.
+Result<Vectors> load_vectors(const std::string& path, Metric metric);
+
+/// invalid_argument unless `queries` have this dtype and dim, those of `what` ("the index").
+Status check_shape(const Vectors& queries, DType dtype, std::uint32_t dim, std::string_view what);
+
+/// Vectors in memory, not owned, as a RowStream.
+class MemoryRows final : public RowStream {
+ public:
+  explicit MemoryRows(const VectorBatch& batch) : batch_(batch) {}
+  DType dtype() const override { return batch_.dtype; }
+  std::uint32_t dim() const override { return batch_.dim; }
+  std::uint64_t count() const override { return batch_.count; }
+  Result<std::size_t> read(std::span<std::byte> rows) override;
+  Status rewind() override {
+    next_ = 0;
+    return {};
+  }
+
+ private:
+  VectorBatch batch_;
+  std::uint64_t next_ = 0;
+};
+
+/// A vector file as a RowStream.
+class FileRows final : public RowStream {
+ public:
+  explicit FileRows(std::unique_ptr<formats::VectorReader> reader) : reader_(std::move(reader)) {}
+  DType dtype() const override { return reader_->dtype(); }
+  std::uint32_t dim() const override { return reader_->dim(); }
+  std::uint64_t count() const override { return reader_->count(); }
+  Result<std::size_t> read(std::span<std::byte> rows) override { return reader_->read(rows); }
+  Status rewind() override { return reader_->rewind(); }
+
+ private:
+  std::unique_ptr<formats::VectorReader> reader_;
+};
+
+}  // namespace cairn::tools

@@ -1,0 +1,170 @@
+// cairn recall: recall against effort on an index, one row per list size.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "tools/formats/result_file.h"
+#include "tools/index_options.h"
+#include "tools/interrupt.h"
+#include "tools/progress.h"
+#include "tools/recall/index_rows.h"
+#include "tools/recall/measure.h"
+#include "tools/table.h"
+#include "tools/vectors.h"
+#include "tools/verbs/verbs.h"
+
+namespace cairn::tools {
+namespace {
+
+struct Options {
+  IndexOptions index;
+  std::string queries, groundtruth;
+  std::vector<std::uint32_t> list_sizes = {10, 20, 40, 80, 160};
+  RecallOptions measure;
+  bool json = false;
+};
+
+/// Distance of each query's k-th true neighbour, from a file of at least k columns.
+Result<std::vector<float>> read_groundtruth(const std::string& path, std::uint64_t queries,
+                                            std::uint32_t k) {
+  CAIRN_ASSIGN(const auto reader, formats::ResultReader::open(path));
+  if (reader->queries() != queries || reader->k() < k)
+    return fail({.code = ErrorCode::invalid_argument,
+                 .what = "ground truth",
+                 .file = path,
+                 .found = fmt::format("{} queries, k = {}", reader->queries(), reader->k()),
+                 .expected = fmt::format("{} queries, k at least {}", queries, k)});
+  std::vector<float> kth(queries);
+  std::vector<std::uint32_t> ids(k);
+  std::vector<float> distances(k);
+  for (std::uint32_t i = 0; i < queries; ++i) {
+    CAIRN_TRY(reader->read(i, ids, distances));
+    kth[i] = distances[k - 1];
+  }
+  return kth;
+}
+
+/// The same from the vectors of the index, exhaustively.
+Result<std::vector<float>> compute_groundtruth(const Index& index, const VectorBatch& queries,
+                                               std::uint32_t k, bool quiet) {
+  IndexRows rows(index);
+  Progress progress{"groundtruth", rows.count(), quiet};
+  ExactOptions options;
+  options.metric = index.stats().metric;
+  options.k = k;
+  options.threads = thread_count(0);
+  options.progress = [&](std::uint64_t done, std::uint64_t total) {
+    progress.update(done, total);
+    return check_interrupt();
+  };
+  CAIRN_ASSIGN(const ExactNeighbors exact, exact_neighbors(rows, queries, options));
+  std::vector<float> kth(queries.count);
+  for (std::size_t i = 0; i < kth.size(); ++i) kth[i] = exact.distances[i * k + k - 1];
+  return kth;
+}
+
+void print_json(const RecallRow& row) {
+  const nlohmann::ordered_json object = {{"list_size", row.list_size},
+                                         {"recall", row.recall},
+                                         {"qps", row.qps},
+                                         {"mean_us", row.mean_us},
+                                         {"p50_us", row.p50_us},
+                                         {"p99_us", row.p99_us},
+                                         {"p999_us", row.p999_us},
+                                         {"reads", row.reads},
+                                         {"rounds", row.rounds},
+                                         {"cache_hits", row.cache_hits},
+                                         {"cpu_us", row.cpu_us},
+                                         {"code_distances", row.code_distances},
+                                         {"exact_distances", row.exact_distances},
+                                         {"index_ram_bytes", row.index_ram_bytes}};
+  print(object.dump() + "\n");
+}
+
+void print_table(const std::vector<RecallRow>& rows, const IndexStats& stats) {
+  Table table({"list", "recall", "QPS", "mean us", "p50", "p99", "p99.9", "reads", "rounds",
+               "cache hits", "core us", "codes", "exact", "index RAM"});
+  const auto whole = [](double value) { return fmt::format("{:.0f}", value); };
+  const auto latency = [&](double us) { return us == 0 ? std::string("-") : whole(us); };
+  for (const RecallRow& row : rows)
+    table.add({fmt::format("{}", row.list_size), fmt::format("{:.4f}", row.recall), whole(row.qps),
+               latency(row.mean_us), latency(row.p50_us), latency(row.p99_us), latency(row.p999_us),
+               fmt::format("{:.2f}", row.reads), fmt::format("{:.2f}", row.rounds),
+               fmt::format("{:.2f}", row.cache_hits), whole(row.cpu_us), whole(row.code_distances),
+               whole(row.exact_distances), show_bytes(row.index_ram_bytes)});
+  print(table.text());
+  print(fmt::format(
+      "{:.1f} bytes of RAM a vector: codes {} + {} B, {} edges; {}; reads are of 4 KiB"
+      ", the cache is empty at the start of each row\n",
+      static_cast<double>(stats.index_ram_bytes) / static_cast<double>(stats.vector_count),
+      stats.code_bytes, stats.refine_bytes_loaded, stats.nav_edges_loaded, stats.io_backend));
+}
+
+Status recall(const Options& options) {
+  CAIRN_ASSIGN(const auto index, open_index(options.index));
+  const IndexStats stats = index->stats();
+  CAIRN_ASSIGN(const Vectors queries, load_vectors(options.queries, stats.metric));
+  CAIRN_TRY(check_shape(queries, stats.dtype, stats.dim, "the index"));
+  const auto k =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(options.measure.k, stats.vector_count));
+  std::vector<float> kth;
+  if (options.groundtruth.empty()) {
+    CAIRN_ASSIGN(kth, compute_groundtruth(*index, queries.batch(), k, options.index.quiet));
+  } else {
+    CAIRN_ASSIGN(kth, read_groundtruth(options.groundtruth, queries.count(), k));
+  }
+  std::vector<RecallRow> rows;
+  for (const std::uint32_t list_size : options.list_sizes) {
+    RecallOptions measure = options.measure;
+    measure.list_size = list_size;
+    measure.threads = std::max(1U, measure.threads);
+    Progress progress{fmt::format("list {}", list_size), queries.count(), options.index.quiet};
+    CAIRN_ASSIGN(const RecallRow row,
+                 measure_recall(*index, queries.batch(), kth, measure, [&](std::uint64_t done) {
+                   progress.update(done);
+                   return check_interrupt();
+                 }));
+    if (options.json) print_json(row);
+    rows.push_back(row);
+  }
+  if (!options.json) print_table(rows, stats);
+  return {};
+}
+
+Run declare(CLI::App& command) {
+  auto options = std::make_shared<Options>();
+  add_index_options(command, options->index);
+  command.add_option("--queries", options->queries, "Queries, of the index's dimension and type")
+      ->required();
+  command.add_option("--groundtruth", options->groundtruth,
+                     "Exact neighbours, from `cairn groundtruth`; else computed from the index");
+  command.add_option("-k", options->measure.k, "Neighbours a query, default 10")
+      ->check(at_least(1));
+  command.add_option("--list-size", options->list_sizes, "L1,L2,... default 10,20,40,80,160")
+      ->delimiter(',')
+      ->check(at_least(1));
+  command.add_option("--threads", options->measure.threads, "Searching threads, default 1")
+      ->check(at_least(1));
+  command
+      .add_option("--batch", options->measure.batch_reads,
+                  "Interleave queries on one ring a thread, this many reads in flight")
+      ->check(at_least(1));
+  add_json(command, options->json);
+  return [options] { return recall(*options); };
+}
+
+}  // namespace
+
+Verb recall_verb() {
+  return {
+      "recall", "Measure recall, reads, latency and core time by list size",
+      "One row a list size: every query once, with an empty block cache at its start. A distinct\n"
+      "returned label counts if it is no farther than the k-th true neighbour.\n\n",
+      "  cairn recall --index photos.cairn --queries query.u8bin --groundtruth truth.bin \\\n"
+      "      -k 10 --list-size 10,20,40 --memory 60B/v",
+      declare};
+}
+
+}  // namespace cairn::tools

@@ -1,0 +1,25 @@
+// Every verb of `cairn`.
+#pragma once
+
+#include <vector>
+
+#include "tools/cli.h"
+
+namespace cairn::tools {
+
+Verb build_verb();
+Verb search_verb();
+Verb groundtruth_verb();
+Verb recall_verb();
+Verb inspect_verb();
+Verb verify_verb();
+Verb convert_verb();
+Verb generate_verb();
+
+/// In the order of `cairn --help`.
+inline std::vector<Verb> all_verbs() {
+  return {build_verb(),   search_verb(), groundtruth_verb(), recall_verb(),
+          inspect_verb(), verify_verb(), convert_verb(),     generate_verb()};
+}
+
+}  // namespace cairn::tools
