@@ -3,9 +3,10 @@
 // shorter than a vector use the next narrower one.
 #include "engine/math/distance.h"
 
-#include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 #include "engine/math/simd_targets.h"
@@ -73,6 +74,13 @@ struct FloatDot {
   HWY_INLINE float operator()(float a, float b) const { return a * b; }
 };
 
+/// An element of a row that may start at any byte.
+HWY_INLINE float element(const float* row, std::size_t i) {
+  float value;
+  std::memcpy(&value, reinterpret_cast<const std::byte*>(row) + i * sizeof value, sizeof value);
+  return value;
+}
+
 template <class Op, class D>
 HWY_INLINE float fold_floats(D d, const float* a, const float* b, std::size_t dim) {
   const std::size_t n = hn::Lanes(d);
@@ -82,7 +90,7 @@ HWY_INLINE float fold_floats(D d, const float* a, const float* b, std::size_t di
       return fold_floats<Op>(hn::Half<D>(), a, b, dim);
     } else {
       float sum = 0;
-      for (std::size_t i = 0; i < dim; ++i) sum += op(a[i], b[i]);
+      for (std::size_t i = 0; i < dim; ++i) sum += op(element(a, i), element(b, i));
       return sum;
     }
   }
@@ -267,7 +275,7 @@ double squared_norm(const float* row, std::size_t dim) {
     s1 = hn::MulAdd(v1, v1, s1);
   }
   double sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(s0, s1)));
-  for (; i < dim; ++i) sum += double{row[i]} * double{row[i]};
+  for (; i < dim; ++i) sum += double{element(row, i)} * double{element(row, i)};
   return sum;
 }
 
@@ -310,10 +318,13 @@ float inverse_norm(VectorView row) {
 bool all_finite(VectorView row) {
   if (row.dtype != DType::f32) return true;
   constexpr std::uint32_t kExponent = 0x7f800000;
-  const auto* values = static_cast<const float*>(row.data);
+  const auto* bytes = static_cast<const std::byte*>(row.data);
   std::uint32_t bad = 0;
-  for (std::size_t i = 0; i < row.dim; ++i)
-    bad |= (std::bit_cast<std::uint32_t>(values[i]) & kExponent) == kExponent ? 1U : 0U;
+  for (std::size_t i = 0; i < row.dim; ++i) {
+    std::uint32_t bits;
+    std::memcpy(&bits, bytes + i * sizeof bits, sizeof bits);
+    bad |= (bits & kExponent) == kExponent ? 1U : 0U;
+  }
   return bad == 0;
 }
 

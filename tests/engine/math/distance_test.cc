@@ -128,6 +128,26 @@ TEST_P(Distance, InverseNormSurvivesLargeAndSmallRows) {
   EXPECT_EQ(inverse_norm({tiny.data(), 4, DType::f32}), std::numeric_limits<float>::max());
 }
 
+TEST_P(Distance, FloatRowsMayStartAtAnyByte) {
+  constexpr std::size_t kDimLargest = 70;
+  const auto values = random_floats(2 * kDimLargest, kSeed);
+  for (std::uint32_t dim = 1; dim <= kDimLargest; ++dim) {
+    const std::size_t bytes = dim * sizeof(float);
+    const float *a = values.data(), *b = a + kDimLargest;
+    std::vector<std::byte> odd_a(bytes + 1), odd_b(bytes + 1);
+    std::memcpy(odd_a.data() + 1, a, bytes);
+    std::memcpy(odd_b.data() + 1, b, bytes);
+    const void *at_a = odd_a.data() + 1, *at_b = odd_b.data() + 1;
+    ASSERT_EQ(l2_kernel(DType::f32)(at_a, at_b, dim), l2_kernel(DType::f32)(a, b, dim));
+    ASSERT_EQ(dot_kernel(DType::f32)(at_a, at_b, dim), dot_kernel(DType::f32)(a, b, dim));
+    ASSERT_EQ(inverse_norm({at_a, dim, DType::f32}), inverse_norm({a, dim, DType::f32}));
+    ASSERT_TRUE(all_finite({at_a, dim, DType::f32}));
+    const float bad = std::numeric_limits<float>::infinity();
+    std::memcpy(odd_a.data() + 1 + bytes - sizeof bad, &bad, sizeof bad);
+    ASSERT_FALSE(all_finite({at_a, dim, DType::f32}));
+  }
+}
+
 TEST_P(Distance, ScorerGivesEachMetric) {
   const std::vector<float> a{1, 2, 2}, b{2, 0, 1};
   const VectorView query{a.data(), 3, DType::f32};
