@@ -1,15 +1,13 @@
 #include "engine/build/dataset.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <limits>
 #include <new>
 #include <numeric>
 #include <string>
 
 #include "engine/build/hash.h"
-#include "engine/math/distance.h"
+#include "engine/math/row_check.h"
 
 namespace cairn::build {
 namespace {
@@ -19,22 +17,6 @@ Error bad_argument(std::string what, std::string found, std::string expected) {
           .what = std::move(what),
           .found = std::move(found),
           .expected = std::move(expected)};
-}
-
-/// Largest magnitude of an element with which no squared distance of two rows overflows a float.
-double magnitude_max(std::uint32_t dim) {
-  return std::sqrt(double{std::numeric_limits<float>::max()} / (4.0 * dim));
-}
-
-float largest_magnitude(VectorView row) {
-  const auto* at = static_cast<const std::byte*>(row.data);
-  float largest = 0;
-  for (std::uint32_t i = 0; i < row.dim; ++i) {
-    float value;
-    std::memcpy(&value, at + i * sizeof value, sizeof value);
-    largest = std::max(largest, std::fabs(value));
-  }
-  return largest;
 }
 
 }  // namespace
@@ -80,27 +62,11 @@ Status Dataset::check_batch(const VectorBatch& batch, std::span<const Label> lab
   return {};
 }
 
-Status Dataset::check_row(VectorView row, std::uint64_t number) const {
-  if (dtype_ == DType::f32) {
-    if (!math::all_finite(row))
-      return fail(
-          bad_argument("row " + std::to_string(number), "NaN or infinity", "finite elements"));
-    const float largest = largest_magnitude(row);
-    if (largest > magnitude_max(dim_))
-      return fail(bad_argument(
-          "row " + std::to_string(number), "an element of magnitude " + std::to_string(largest),
-          "at most " + std::to_string(magnitude_max(dim_)) + ", so that distances are finite"));
-  }
-  if (metric_ == Metric::cosine && math::inverse_norm(row) == 0)
-    return fail(bad_argument("row " + std::to_string(number), "a zero vector",
-                             "a direction, which cosine needs"));
-  return {};
-}
-
 Status Dataset::add(const VectorBatch& batch, std::span<const Label> labels) {
   CAIRN_TRY(check_batch(batch, labels));
   if (batch.count == 0) return {};
-  for (std::uint64_t i = 0; i < batch.count; ++i) CAIRN_TRY(check_row(batch.row(i), count_ + i));
+  for (std::uint64_t i = 0; i < batch.count; ++i)
+    CAIRN_TRY(math::check_row(metric_, batch.row(i), "row " + std::to_string(count_ + i)));
   const std::size_t bytes = batch.count * batch.row_bytes();
   rows_.reserve_more(bytes);  // what may fail comes before anything is taken
   labels_.insert(labels_.end(), labels.begin(), labels.end());

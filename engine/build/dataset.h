@@ -53,7 +53,6 @@ class Dataset {
 
  private:
   Status check_batch(const VectorBatch& batch, std::span<const Label> labels) const;
-  Status check_row(VectorView row, std::uint64_t number) const;
 
   Metric metric_;
   std::uint32_t dim_;

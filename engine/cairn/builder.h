@@ -57,7 +57,8 @@ class Builder {
 
   /// Appends vectors. Without `labels` a vector's label is its position in the order of adding;
   /// either every call gives labels or none does. invalid_argument, naming the row, for NaN or
-  /// infinity, a zero vector under cosine, a wrong dim or dtype; nothing of the batch is added.
+  /// infinity, an element of a magnitude above sqrt(FLT_MAX / (8 dim)), a vector under cosine that
+  /// is zero or of a norm below 1e-12, a wrong dim or dtype; nothing of the batch is added.
   virtual Status add(const VectorBatch& vectors, std::span<const Label> labels = {}) = 0;
 
   /// Builds and publishes. Duplicate labels are invalid_argument. An index of no vectors is

@@ -155,7 +155,8 @@ class Index {
   virtual ~Index() = default;
 
   /// Blocks the calling thread. k above the number of vectors returns them all (Stop::exhausted).
-  /// invalid_argument for k = 0, a wrong dim or dtype, NaN or infinity, a zero vector under cosine.
+  /// invalid_argument for k = 0, a wrong dim or dtype, NaN or infinity, an element of a magnitude
+  /// above sqrt(FLT_MAX / (8 dim)), a vector under cosine that is zero or of a norm below 1e-12.
   virtual Result<SearchResult> search(const SearchRequest& request) const = 0;
 
   /// Answers all requests on the calling thread, interleaved on one ring; one result per request.

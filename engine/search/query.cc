@@ -5,6 +5,7 @@
 #include <limits>
 #include <string>
 
+#include "engine/math/row_check.h"
 #include "engine/search/query_state.h"
 
 namespace cairn::search {
@@ -39,14 +40,11 @@ Status check_request(const SearchRequest& request, const QueryLimits& limits) {
   if (query.dtype != limits.dtype)
     return bad_request("element type of the query", std::string(dtype_name(query.dtype)),
                        std::string(dtype_name(limits.dtype)));
-  if (!math::all_finite(query)) return bad_request("query", "NaN or infinity", "finite elements");
   if (request.recall)
     return fail(
         ErrorCode::unsupported,
         "search: recall asked for, but the index holds no calibration curve; give list_size");
-  if (limits.metric == Metric::cosine && math::inverse_norm(query) == 0)
-    return bad_request("query", "a zero vector", "a direction, as the metric is cosine");
-  return {};
+  return math::check_row(limits.metric, query, "search: query");
 }
 
 Query::Query(const QueryLimits& limits) : state_(std::make_unique<State>(limits)) {}

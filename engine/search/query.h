@@ -27,8 +27,8 @@ struct QueryLimits {
   std::uint32_t beam_width = 4;  // reads in flight of one query while adjacency leads the way
 };
 
-/// invalid_argument for k = 0, wrong dim or dtype, NaN, zero vector under cosine; unsupported for
-/// `recall`, as no index holds a calibration curve. O(dim).
+/// invalid_argument for k = 0, a wrong dim or dtype, and what math::check_row refuses; unsupported
+/// for `recall`, as no index holds a calibration curve. O(dim).
 Status check_request(const SearchRequest& request, const QueryLimits& limits);
 
 class Query {

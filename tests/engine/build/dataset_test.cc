@@ -45,9 +45,17 @@ TEST(Dataset, NamesTheRowThatIsNotFiniteAndTakesNothing) {
 
 TEST(Dataset, RefusesMagnitudesWhoseDistancesOverflow) {
   Dataset data(Metric::ip, 4, DType::f32);
-  EXPECT_TRUE(ok(data.add(batch_of({4e18F, -4e18F, 4e18F, 4e18F}, 4), {})));
+  EXPECT_TRUE(ok(data.add(batch_of({3e18F, -3e18F, 3e18F, 3e18F}, 4), {})));
   expect_error(error_of(data.add(batch_of({0, 0, 0, -1e19F}, 4), {})), ErrorCode::invalid_argument,
-               {"row 1", "magnitude"});
+               {"row 1, element 3", "magnitude 1e+19"});
+}
+
+TEST(Dataset, RefusesNormsWhoseCosineIsLost) {
+  Dataset data(Metric::cosine, 2, DType::f32);
+  EXPECT_TRUE(ok(data.add(batch_of({2e-12F, 0}, 2), {})));
+  expect_error(error_of(data.add(batch_of({1, 0, 1e-25F, 0}, 2), {})), ErrorCode::invalid_argument,
+               {"row 2", "norm 1e-25"});
+  EXPECT_EQ(data.count(), 1U);
 }
 
 TEST(Dataset, RefusesAZeroVectorUnderCosineAlone) {

@@ -108,6 +108,16 @@ TEST(QueryInput, RequestsAreChecked) {
     row[7] = value;
     EXPECT_EQ(code_of(bad, w.limits), "invalid_argument");
   }
+  for (const Metric metric : {Metric::l2, Metric::ip, Metric::cosine}) {
+    QueryLimits limits = w.limits;
+    limits.metric = metric;
+    row.assign(16, 1e18f);
+    EXPECT_EQ(code_of(bad, limits), "ok");
+    row[7] = -1e30f;
+    EXPECT_EQ(code_of(bad, limits), "invalid_argument");
+    row.assign(16, 1e-25f);
+    EXPECT_EQ(code_of(bad, limits), metric == Metric::cosine ? "invalid_argument" : "ok");
+  }
   row.assign(16, 0.0f);
   EXPECT_EQ(code_of(bad, w.limits), "ok");
   QueryLimits cosine = w.limits;
