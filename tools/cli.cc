@@ -4,10 +4,11 @@
 #include <sched.h>
 
 #include <charconv>
-#include <cstdio>
+#include <csignal>
 #include <new>
+#include <sstream>
+#include <stdexcept>
 
-#include "tools/interrupt.h"
 #include "tools/verbs/verbs.h"
 
 namespace cairn::tools {
@@ -19,14 +20,22 @@ constexpr int kOk = 0, kFailed = 1, kUsage = 2;
 void print_error(std::string_view where, std::string message) {
   for (char& c : message)
     if (c == '\n' || c == '\r') c = ' ';
-  fmt::print(stderr, "{}: {}\n", where, message);
+  say(fmt::format("{}: {}\n", where, message));
+}
+
+int conclude(const std::string& where, const Status& status) {
+  if (status) return kOk;
+  print_error(where, status.error().to_string());
+  return kFailed;
 }
 
 /// CLI11 reports help, version and misuse by exceptions.
 int report(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) {
-    app.exit(error);
-    return kOk;
+    std::ostringstream text;
+    app.exit(error, text, text);
+    print(text.str());
+    return conclude("cairn", flush_output());
   }
   const auto chosen = app.get_subcommands();
   const std::string where = chosen.empty() ? "cairn" : "cairn " + chosen.front()->get_name();
@@ -40,18 +49,21 @@ int execute(const std::string& where, const Run& body) {
     status = body();
   } catch (const std::bad_alloc&) {
     status = fail(ErrorCode::out_of_memory, "out of memory");
+  } catch (const std::length_error&) {
+    status = fail(ErrorCode::out_of_memory, "out of memory: more than can be addressed");
+  } catch (const std::exception& error) {  // threads that the system refuses, and the like
+    status = fail({.code = ErrorCode::io, .what = "unexpected failure", .found = error.what()});
   }
-  const bool printed = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
-  if (status && !printed) status = fail(ErrorCode::io, "write to standard output");
-  if (status) return kOk;
-  print_error(where, status.error().to_string());
-  return kFailed;
+  Status printed = flush_output();
+  if (status) status = std::move(printed);
+  return conclude(where, status);
 }
 
 }  // namespace
 
 int run(int argc, const char* const* argv) {
-  install_interrupt();
+  // A reader that left is then an error of print() or say(), and unfinished files are removed.
+  ::signal(SIGPIPE, SIG_IGN);
   CLI::App app{"Disk-resident vector search: build an index, search it, measure it."};
   app.name("cairn");
   app.require_subcommand(1);
@@ -86,7 +98,7 @@ void add_json(CLI::App& command, bool& json) {
 void add_threads(CLI::App& command, std::uint32_t& threads) {
   command.add_option("--threads", threads, "Threads; 0: as many as there are processors")
       ->check(at_least(0))
-      ->check(CLI::Range(0, 4096))
+      ->check(CLI::Range(0U, kThreadsMax))
       ->capture_default_str();
 }
 
@@ -118,8 +130,6 @@ CLI::Validator at_least(std::uint64_t least) {
   };
   return CLI::Validator{check, "", "at least"};
 }
-
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 std::uint32_t thread_count(std::uint32_t threads) {
   if (threads != 0) return threads;

@@ -10,11 +10,14 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <string_view>
 
+#include "tools/output.h"
 #include "tools/units.h"
 
 namespace cairn::tools {
+
+/// As many as the library takes.
+inline constexpr std::uint32_t kThreadsMax = 1024;
 
 /// What a verb does once its arguments are read.
 using Run = std::function<Status()>;
@@ -27,12 +30,14 @@ struct Verb {
   Run (*declare)(CLI::App& command);  // adds the options
 };
 
-/// Parses, runs, reports. Installs the handler of tools/interrupt.h.
+/// Parses, runs, reports. A write to a closed pipe becomes an error of that write. Exit code 1 when
+/// standard output did not take everything.
 int run(int argc, const char* const* argv);
 
 /// Options that several verbs share, worded alike.
 void add_quiet(CLI::App& command, bool& quiet);
 void add_json(CLI::App& command, bool& json);
+/// 0..kThreadsMax; the default is what `threads` holds.
 void add_threads(CLI::App& command, std::uint32_t& threads);
 /// Names as the library spells them.
 void add_metric(CLI::App& command, Metric& metric);
@@ -42,9 +47,6 @@ CLI::Option* add_size(CLI::App& command, const std::string& name, std::optional<
 
 /// The argument is a whole number of at least `least`: CLI11 itself takes -1 for 2^64 - 1.
 CLI::Validator at_least(std::uint64_t least);
-
-/// Writes to standard output; the exit code becomes 1 if that fails (a full disk, a closed pipe).
-void print(std::string_view text);
 
 /// `threads`, or the processors this process may use when 0.
 std::uint32_t thread_count(std::uint32_t threads);

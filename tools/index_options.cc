@@ -1,9 +1,5 @@
 #include "tools/index_options.h"
 
-#include <fmt/format.h>
-
-#include <cstdio>
-
 namespace cairn::tools {
 
 void add_index_options(CLI::App& command, IndexOptions& options) {
@@ -28,8 +24,7 @@ Result<std::unique_ptr<Index>> open_index(const IndexOptions& options) {
     open.memory_limit_bytes_per_vector = static_cast<double>(options.memory->bytes);
   else if (options.memory)
     open.memory_limit_bytes = options.memory->bytes;
-  if (!options.quiet)
-    open.log = [](const std::string& line) { fmt::print(stderr, "cairn: {}\n", line); };
+  if (!options.quiet) open.log = [](const std::string& line) { say("cairn: " + line + "\n"); };
   return Index::open(options.folder, open);
 }
 

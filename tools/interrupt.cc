@@ -15,14 +15,21 @@ void install_interrupt() {
   struct sigaction action = {};
   action.sa_handler = note;
   action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
-  for (int number : {SIGINT, SIGTERM}) ::sigaction(number, &action, nullptr);
+  for (int number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before = {};
+    ::sigaction(number, nullptr, &before);
+    if (before.sa_handler != SIG_IGN) ::sigaction(number, &action, nullptr);
+  }
 }
 
 bool interrupted() { return signal_seen != 0; }
 
 Status check_interrupt() {
   if (!interrupted()) return {};
-  return fail(ErrorCode::cancelled, signal_seen == SIGINT ? "interrupted" : "terminated");
+  const int seen = signal_seen;
+  return fail(ErrorCode::cancelled, seen == SIGINT    ? "interrupted"
+                                    : seen == SIGTERM ? "terminated"
+                                                      : "hung up");
 }
 
 }  // namespace cairn::tools

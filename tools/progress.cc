@@ -3,14 +3,16 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdio>
+#include <algorithm>
 
+#include "tools/output.h"
 #include "tools/units.h"
 
 namespace cairn::tools {
 
 std::string progress_line(const std::string& what, std::uint64_t done, std::uint64_t total,
                           double elapsed_s) {
+  done = std::min(done, total);
   const double rate = static_cast<double>(done) / elapsed_s;
   const double share = static_cast<double>(done) / static_cast<double>(total);
   const double left_s = rate > 0 ? static_cast<double>(total - done) / rate : 0;
@@ -22,7 +24,7 @@ Progress::Progress(std::string what, std::uint64_t total, bool quiet)
     : what_(std::move(what)), total_(total), enabled_(!quiet && ::isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
-  if (shown_) fmt::print(stderr, "\r\x1b[K");
+  if (shown_) say("\r\x1b[K");
 }
 
 void Progress::update(std::uint64_t done, std::uint64_t total) {
@@ -37,8 +39,7 @@ void Progress::update(std::uint64_t done) {
   next_ = now + std::chrono::milliseconds{200};
   shown_ = true;
   const double elapsed_s = std::chrono::duration<double>(now - start_).count();
-  fmt::print(stderr, "\r\x1b[K{}", progress_line(what_, done, total_, elapsed_s));
-  std::fflush(stderr);
+  say("\r\x1b[K" + progress_line(what_, done, total_, elapsed_s));
 }
 
 void Progress::restart(std::string what, std::uint64_t total) {

@@ -8,7 +8,8 @@
 
 namespace cairn::tools {
 
-/// The line alone, without the carriage return. `done` <= `total`, elapsed > 0.
+/// The line alone, without the carriage return. `done` above `total` (> 0) counts as all of it;
+/// elapsed > 0.
 std::string progress_line(const std::string& what, std::uint64_t done, std::uint64_t total,
                           double elapsed_s);
 

@@ -95,6 +95,75 @@ TEST(Progress, IsShownOnATerminalAloneAfterTwoSeconds) {
   EXPECT_EQ(none.wait().err, "cairn generate: cancelled: terminated\n");
 }
 
+/// What lies in a folder beside the output of run_cairn(), sorted.
+std::vector<std::string> names_in(const ScratchDir& folder) {
+  std::vector<std::string> names;
+  for (const auto& file : std::filesystem::directory_iterator(folder.path()))
+    if (file.path().extension() != ".txt") names.push_back(file.path().filename());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// An index of 2000 vectors of 24 bytes in `index`, made of `base.u8bin`.
+void make_index(const ScratchDir& folder) {
+  run_ok(folder, {"generate", "--count", "2000", "--dim", "24", "--dtype", "u8", "--seed", "3",
+                  "--output", "base.u8bin"});
+  run_ok(folder, {"build", "--input", "base.u8bin", "--index", "index", "--codes", "8", "--quiet"});
+}
+
+TEST(Streams, AReaderThatLeavesIsAnErrorAndTheOutputIsRemoved) {
+  const ScratchDir folder;
+  make_index(folder);
+  // 2000 rows of 100 are far more than a pipe holds, so that the writer meets its closed end.
+  const Ran ran = run_shell(folder,
+                            "\"$cairn\" search --index index --queries base.u8bin -k 100 --json "
+                            "--output r.bin | head -n 1; exit ${PIPESTATUS[0]}");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.out.find("{\"labels\":["), 0U) << ran.out;
+  EXPECT_EQ(ran.err, "cairn search: io: write to standard output: found Broken pipe\n");
+  EXPECT_EQ(names_in(folder), (std::vector<std::string>{"base.u8bin", "index"}));
+}
+
+TEST(Streams, AFullStandardErrorIsNoReasonToAbort) {
+  const ScratchDir folder;
+  EXPECT_EQ(run_shell(folder, "\"$cairn\" fly 2>/dev/full").code, 2);
+  EXPECT_EQ(run_shell(folder, "\"$cairn\" inspect none 2>/dev/full").code, 1);
+  EXPECT_EQ(run_shell(folder, "\"$cairn\" inspect none 2>&-").code, 1);
+}
+
+TEST(Streams, AFullStandardOutputFailsHelpToo) {
+  const ScratchDir folder;
+  for (const char* what : {"--help", "--version", "build --help"}) {
+    const Ran ran = run_shell(folder, "\"$cairn\" " + std::string(what) + " >/dev/full");
+    EXPECT_EQ(ran.code, 1) << what;
+    EXPECT_NE(ran.err.find("standard output"), std::string::npos) << ran.err;
+  }
+}
+
+TEST(Streams, AFileLeftByAKilledRunOfTheSameProcessIdIsReplaced) {
+  const ScratchDir folder;
+  const Ran ran = run_shell(folder,
+                            "echo stale >x.u8bin.part-$$; exec \"$cairn\" generate --count 10 "
+                            "--dim 24 --dtype u8 --seed 3 --output x.u8bin");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(std::filesystem::file_size(folder.file("x.u8bin")), 8 + 10 * 24U);
+  EXPECT_EQ(names_in(folder), (std::vector<std::string>{"x.u8bin"}));
+}
+
+TEST(Limits, ThreadsThatCannotBeStartedAreAnError) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers reserve more address space than any limit allows";
+#endif
+  const ScratchDir folder;
+  make_index(folder);
+  const Ran ran = run_shell(folder,
+                            "ulimit -v 400000; exec \"$cairn\" recall --index index --queries "
+                            "base.u8bin --threads 1024 --io pread --quiet");
+  EXPECT_EQ(ran.code, 1) << ran.err;
+  EXPECT_EQ(ran.err.find("cairn recall: "), 0U) << ran.err;
+  EXPECT_EQ(ran.err.find('\n'), ran.err.size() - 1) << ran.err;
+}
+
 /// Runs the command where no file may grow beyond `bytes`: to it, the disk is full.
 Ran run_limited(const ScratchDir& folder, rlim_t bytes, const std::vector<std::string>& args) {
   rlimit before = {};
@@ -120,11 +189,7 @@ TEST(NoRoom, IsAnErrorAndLeavesNothing) {
       folder, 20000, {"build", "--input", "few.u8bin", "--index", "i", "--codes", "8", "--quiet"});
   EXPECT_EQ(build.code, 1);
   EXPECT_FALSE(build.err.empty());
-  std::vector<std::string> left;
-  for (const auto& file : std::filesystem::directory_iterator(folder.path()))
-    left.push_back(file.path().filename());
-  std::sort(left.begin(), left.end());
-  EXPECT_EQ(left, (std::vector<std::string>{"a.u8bin", "few.u8bin", "stderr.txt", "stdout.txt"}));
+  EXPECT_EQ(names_in(folder), (std::vector<std::string>{"a.u8bin", "few.u8bin"}));
 }
 
 }  // namespace

@@ -62,6 +62,10 @@ TEST(Usage, ErrorsAreOneLineAndCode2) {
                {"--memory", "8 pounds", "60B/v"});
   expect_error(folder, {"build", "--input", "x.fbin", "--index", "i", "--metric", "hamming"}, 2,
                {"--metric", "hamming"});
+  expect_error(folder, {"build", "--input", "x.fbin", "--index", "i", "--threads", "1025"}, 2,
+               {"--threads", "1025", "1024"});
+  expect_error(folder, {"recall", "--index", "i", "--queries", "q.fbin", "--threads", "1025"}, 2,
+               {"--threads", "1025", "1024"});
   expect_error(folder,
                {"generate", "--count", "1", "--dim", "40000", "--dtype", "u8", "--seed", "1",
                 "--output", "x.u8bin"},
@@ -99,18 +103,21 @@ TEST(Generate, QueriesNeedAFile) {
 }
 
 TEST(Generate, InterruptedLeavesNothing) {
-  const ScratchDir folder;
-  const CairnProcess process(folder, generate_args("400000000", "x.u8bin"));
-  const std::string part = folder.file("x.u8bin.part-" + std::to_string(process.pid()));
-  for (int i = 0; i < 2000 && !std::filesystem::exists(part); ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds{5});
-  ASSERT_TRUE(std::filesystem::exists(part));
-  ASSERT_EQ(::kill(process.pid(), SIGINT), 0);
-  const Ran ran = process.wait();
-  EXPECT_EQ(ran.code, 1);
-  EXPECT_EQ(ran.err, "cairn generate: cancelled: interrupted\n");
-  EXPECT_FALSE(std::filesystem::exists(part));
-  EXPECT_FALSE(std::filesystem::exists(folder.file("x.u8bin")));
+  for (const auto& [number, word] :
+       {std::pair{SIGINT, "interrupted"}, {SIGTERM, "terminated"}, {SIGHUP, "hung up"}}) {
+    const ScratchDir folder;
+    const CairnProcess process(folder, generate_args("400000000", "x.u8bin"));
+    const std::string part = folder.file("x.u8bin.part-" + std::to_string(process.pid()));
+    for (int i = 0; i < 2000 && !std::filesystem::exists(part); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    ASSERT_TRUE(std::filesystem::exists(part));
+    ASSERT_EQ(::kill(process.pid(), number), 0);
+    const Ran ran = process.wait();
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_EQ(ran.err, std::string("cairn generate: cancelled: ") + word + "\n");
+    EXPECT_FALSE(std::filesystem::exists(part));
+    EXPECT_FALSE(std::filesystem::exists(folder.file("x.u8bin")));
+  }
 }
 
 TEST(Convert, ThroughEveryByteFormatAndBack) {

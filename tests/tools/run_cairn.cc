@@ -32,6 +32,17 @@ CairnProcess::CairnProcess(const io::ScratchDir& folder, const std::vector<std::
   std::vector<char*> argv{const_cast<char*>(cairn_binary())};
   for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
   argv.push_back(nullptr);
+  start(folder, argv);
+}
+
+CairnProcess::CairnProcess(const io::ScratchDir& folder, Shell shell)
+    : out_(folder.file("stdout.txt")), err_(folder.file("stderr.txt")) {
+  std::string script = "cairn='" + std::string(cairn_binary()) + "'\n" + shell.script;
+  std::string bash = "/bin/bash", option = "-c";
+  start(folder, {bash.data(), option.data(), script.data(), nullptr});
+}
+
+void CairnProcess::start(const io::ScratchDir& folder, const std::vector<char*>& argv) {
   child_ = ::fork();
   if (child_ != 0) return;
   redirect(out_, STDOUT_FILENO);
@@ -51,6 +62,10 @@ Ran CairnProcess::wait() const {
 
 Ran run_cairn(const io::ScratchDir& folder, const std::vector<std::string>& args) {
   return CairnProcess(folder, args).wait();
+}
+
+Ran run_shell(const io::ScratchDir& folder, const std::string& script) {
+  return CairnProcess(folder, Shell{script}).wait();
 }
 
 Ran run_ok(const io::ScratchDir& folder, const std::vector<std::string>& args) {

@@ -15,12 +15,19 @@ struct Ran {
   std::string out, err;
 };
 
+/// Lines for bash, to which `$cairn` is the binary.
+struct Shell {
+  std::string script;
+};
+
 class CairnProcess {
  public:
   /// Starts `cairn args...` in `folder`, its output going to files there; `out` replaces the file
   /// of standard output and is read back only if it is a file.
   CairnProcess(const io::ScratchDir& folder, const std::vector<std::string>& args,
                const std::string& out = {});
+  /// Starts bash instead.
+  CairnProcess(const io::ScratchDir& folder, Shell shell);
   CairnProcess(const CairnProcess&) = delete;
   CairnProcess& operator=(const CairnProcess&) = delete;
 
@@ -28,11 +35,16 @@ class CairnProcess {
   Ran wait() const;
 
  private:
+  void start(const io::ScratchDir& folder, const std::vector<char*>& argv);
+
   std::string out_, err_;
   pid_t child_ = -1;
 };
 
 Ran run_cairn(const io::ScratchDir& folder, const std::vector<std::string>& args);
+
+/// For pipes and limits around the command; the code is the script's.
+Ran run_shell(const io::ScratchDir& folder, const std::string& script);
 
 /// Expects code 0 and nothing on standard error.
 Ran run_ok(const io::ScratchDir& folder, const std::vector<std::string>& args);

@@ -22,5 +22,9 @@ TEST(Progress, LineHasShareRateAndTimeLeft) {
   EXPECT_EQ(progress_line("build", 0, 10000, 5), "build: 0 %, 0/s, 0s left");
 }
 
+TEST(Progress, MoreThanTheTotalIsAllOfIt) {
+  EXPECT_EQ(progress_line("generate", 150, 100, 5), "generate: 100 %, 20/s, 0s left");
+}
+
 }  // namespace
 }  // namespace cairn::tools

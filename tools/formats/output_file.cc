@@ -19,9 +19,16 @@ Result<std::unique_ptr<OutputFile>> OutputFile::create(const std::string& path) 
   const mode_t mask = ::umask(S_IRWXG | S_IRWXO);
   ::umask(mask);
   std::string part = path + ".part-" + std::to_string(::getpid());
-  CAIRN_ASSIGN(auto file, io::posix_fs().create(part));
+  auto file = io::posix_fs().create(part);
+  if (!file && file.error().code == ErrorCode::already_exists) {
+    // Left by a run that was killed: no living process of this machine or container has our id, and
+    // containers give the same small ids again and again.
+    CAIRN_TRY(io::posix_fs().remove(part));
+    file = io::posix_fs().create(part);
+  }
+  if (!file) return fail(std::move(file).error());
   return std::unique_ptr<OutputFile>{
-      new OutputFile(path, std::move(part), std::move(file), 0666 & ~mask)};
+      new OutputFile(path, std::move(part), std::move(*file), 0666 & ~mask)};
 }
 
 OutputFile::~OutputFile() {

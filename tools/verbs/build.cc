@@ -83,6 +83,7 @@ void print_table(const BuildReport& report) {
 }
 
 Status build(Options& options) {
+  install_interrupt();
   CAIRN_ASSIGN(const auto reader, formats::VectorReader::open(options.input));
   Progress progress{"build", reader->count(), options.quiet};
   std::string phase;
@@ -95,7 +96,7 @@ Status build(Options& options) {
     return bool(check_interrupt());
   };
   if (!options.quiet)
-    options.build.log = [](const std::string& line) { fmt::print(stderr, "cairn: {}\n", line); };
+    options.build.log = [](const std::string& line) { say("cairn: " + line + "\n"); };
   CAIRN_ASSIGN(const auto builder,
                Builder::create(options.index, reader->dim(), reader->dtype(), options.build));
   CAIRN_TRY(add_all(*reader, options.labels, *builder, progress));

@@ -34,6 +34,7 @@ Result<std::uint64_t> rows_to_copy(const formats::VectorReader& reader, const Op
 }
 
 Status convert(const Options& options) {
+  install_interrupt();
   CAIRN_ASSIGN(const auto reader, formats::VectorReader::open(options.input));
   CAIRN_ASSIGN(const std::uint64_t count, rows_to_copy(*reader, options));
   CAIRN_TRY(reader->seek(options.skip));

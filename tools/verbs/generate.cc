@@ -47,6 +47,7 @@ Status write_stream(const Synthetic& set, Synthetic::Stream stream, const std::s
 }
 
 Status generate(const Options& options) {
+  install_interrupt();
   if (options.queries != 0 && options.query_output.empty())
     return fail(ErrorCode::invalid_argument, "--queries needs --query-output");
   const Synthetic set{options.dim, options.seed};

@@ -32,6 +32,7 @@ Status write(const Options& options, const ExactNeighbors& exact, std::uint32_t 
 }
 
 Status groundtruth(const Options& options) {
+  install_interrupt();
   CAIRN_ASSIGN(const Vectors queries, load_vectors(options.queries, options.metric));
   CAIRN_ASSIGN(auto reader, formats::VectorReader::open(options.input));
   CAIRN_TRY(check_shape(queries, reader->dtype(), reader->dim(), "'" + options.input + "'"));
@@ -41,7 +42,7 @@ Status groundtruth(const Options& options) {
   exact.k = static_cast<std::uint32_t>(std::min<std::uint64_t>(options.k, base.count()));
   exact.threads = thread_count(options.threads);
   if (exact.k < options.k && !options.quiet)
-    fmt::print(stderr, "cairn groundtruth: note: k is {}, all vectors there are\n", exact.k);
+    say(fmt::format("cairn groundtruth: note: k is {}, all vectors there are\n", exact.k));
   Progress progress{"groundtruth", base.count(), options.quiet};
   exact.progress = [&](std::uint64_t done, std::uint64_t total) {
     progress.update(done, total);

@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/index_options.h"
-#include "tools/interrupt.h"
 #include "tools/progress.h"
 #include "tools/table.h"
 #include "tools/verbs/verbs.h"
@@ -126,7 +125,7 @@ Status verify(const Options& options) {
   }
   if (report.ok()) return {};
   for (std::size_t i = 1; i < report.problems.size(); ++i)
-    fmt::print(stderr, "cairn: {}\n", report.problems[i].to_string());
+    say(fmt::format("cairn: {}\n", report.problems[i].to_string()));
   return fail(report.problems.front());
 }
 

@@ -68,6 +68,7 @@ Status search(const Options& options) {
   const VectorBatch batch = queries.batch();
   std::unique_ptr<formats::ResultWriter> writer;
   if (!options.output.empty()) {
+    install_interrupt();
     const auto k =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(options.k, stats.vector_count));
     CAIRN_ASSIGN(writer,
@@ -77,6 +78,7 @@ Status search(const Options& options) {
   Progress progress{"search", batch.count, options.index.quiet || !writer};
   for (std::uint64_t first = 0; first < batch.count; first += kBatch) {
     CAIRN_TRY(check_interrupt());
+    CAIRN_TRY(check_output());
     std::vector<SearchRequest> requests(std::min<std::uint64_t>(kBatch, batch.count - first));
     for (std::size_t i = 0; i < requests.size(); ++i) {
       requests[i].query = batch.row(first + i);
