@@ -116,7 +116,7 @@ Status run(const Library& library, const Options& options) {
     return fail(ErrorCode::invalid_argument, "queries differ from the input in dimension or dtype");
   const auto peer = library.make(shape);
   CAIRN_ASSIGN(const BuildFigures build, measure_build(*peer, options.work, shape));
-  const std::vector<Row> rows = measure_searches(*peer, options.work, queries);
+  const std::vector<Row> rows = measure_searches(*peer, options.work, shape, queries);
   if (!options.json) print_table(*peer, build, rows, shape.threads);
   for (const Row& row : rows)
     if (options.json) fmt::print("{}\n", row_json(library.name, row, build).dump());

@@ -17,6 +17,11 @@ double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+bool counts_as_found(double distance, double kth, Metric metric, DType dtype) {
+  const bool whole = metric == Metric::l2 && dtype != DType::f32 && kth < 0x1p24;
+  return distance <= (whole ? kth : kth + 1e-5 * std::abs(kth) + 1e-6);
+}
+
 Latency latency_of(std::vector<double> samples_us) {
   if (samples_us.empty()) return {};
   std::sort(samples_us.begin(), samples_us.end());

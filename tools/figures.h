@@ -2,6 +2,8 @@
 // measured alike.
 #pragma once
 
+#include <cairn/types.h>
+
 #include <vector>
 
 namespace cairn::tools {
@@ -16,5 +18,11 @@ struct Latency {
 /// Percentiles by nearest rank: the smallest sample that at least that share does not exceed. All
 /// zero without samples. O(n log n).
 Latency latency_of(std::vector<double> samples_us);
+
+/// Whether an answer at `distance` counts when the k-th true neighbour of its query is at `kth`:
+/// ties do. Integer vectors under l2 have whole distances, which are compared as they are for as
+/// long as f32 sums hold them exactly (2^24). Any other distance is rounded by whoever computed it,
+/// so that 1e-5 of it and 1e-6 are allowed for.
+bool counts_as_found(double distance, double kth, Metric metric, DType dtype);
 
 }  // namespace cairn::tools

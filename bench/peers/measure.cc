@@ -11,8 +11,8 @@
 #include <thread>
 
 #include "tools/figures.h"
-#include "tools/formats/result_file.h"
 #include "tools/formats/vector_reader.h"
+#include "tools/recall/measure.h"
 
 namespace cairn::peers {
 namespace {
@@ -38,19 +38,20 @@ std::uint64_t rss_bytes() {
   return status_bytes("VmRSS");
 }
 
-/// Distinct ids whose distance is at most that of the k-th true neighbour: ties count. Peers report
-/// exact distances in f32, so a few last bits are allowed for.
-double recall_of(const std::vector<Answer>& answers, double kth_distance, std::uint32_t k) {
-  const double bound = kth_distance + 1e-5 * std::abs(kth_distance) + 1e-6;
+/// Share of the k true neighbours among the distinct ids; see tools::counts_as_found().
+double recall_of(const std::vector<Answer>& answers, double kth_distance, std::uint32_t k,
+                 const PeerOptions& options) {
   std::vector<std::uint64_t> ids;
   for (const Answer& answer : answers)
-    if (answer.distance <= bound) ids.push_back(answer.id);
+    if (tools::counts_as_found(answer.distance, kth_distance, options.metric, options.dtype))
+      ids.push_back(answer.id);
   std::sort(ids.begin(), ids.end());
   const auto distinct = std::unique(ids.begin(), ids.end()) - ids.begin();
   return static_cast<double>(std::min<std::ptrdiff_t>(distinct, k)) / k;
 }
 
-Row measure_row(const Peer& peer, const Queries& queries, std::uint32_t k, std::uint32_t threads) {
+Row measure_row(const Peer& peer, const PeerOptions& options, const Queries& queries,
+                std::uint32_t k, std::uint32_t threads) {
   std::vector<double> latency_us(queries.rows.count), recall(queries.rows.count);
   std::atomic<std::uint64_t> next{0};
   const auto work = [&] {
@@ -58,7 +59,7 @@ Row measure_row(const Peer& peer, const Queries& queries, std::uint32_t k, std::
       const auto start = Clock::now();
       const auto answers = peer.search(queries.rows.row(i), k);
       latency_us[i] = 1e6 * seconds_since(start);
-      recall[i] = recall_of(answers, queries.kth_distance[i], k);
+      recall[i] = recall_of(answers, queries.kth_distance[i], k, options);
     }
   };
   const double cpu = tools::cpu_seconds();
@@ -84,25 +85,14 @@ Row measure_row(const Peer& peer, const Queries& queries, std::uint32_t k, std::
 
 Result<Queries> read_queries(const Workload& work) {
   CAIRN_ASSIGN(auto reader, formats::VectorReader::open(work.queries));
-  CAIRN_ASSIGN(auto truth, formats::ResultReader::open(work.groundtruth));
   std::uint64_t count = reader->count();
-  if (truth->queries() != count || truth->k() < work.k)
-    return fail({.code = ErrorCode::invalid_argument,
-                 .what = "ground truth does not fit the queries",
-                 .file = work.groundtruth,
-                 .found = std::to_string(truth->queries()) + " x " + std::to_string(truth->k()),
-                 .expected = std::to_string(count) + " x at least " + std::to_string(work.k)});
+  CAIRN_ASSIGN(auto kth, tools::read_kth_distances(work.groundtruth, count, work.k));
   if (work.queries_max > 0) count = std::min<std::uint64_t>(count, work.queries_max);
   Queries queries;
   queries.data.resize(count * reader->row_bytes());
   CAIRN_ASSIGN(const std::size_t got, reader->read(queries.data));
   queries.rows = {queries.data.data(), got, reader->dim(), reader->dtype()};
-  std::vector<std::uint32_t> ids(work.k);
-  std::vector<float> distances(work.k);
-  for (std::uint32_t i = 0; i < got; ++i) {
-    CAIRN_TRY(truth->read(i, ids, distances));
-    queries.kth_distance.push_back(double{distances.back()});
-  }
+  queries.kth_distance.assign(kth.begin(), kth.begin() + static_cast<std::ptrdiff_t>(got));
   return queries;
 }
 
@@ -139,12 +129,13 @@ Result<BuildFigures> measure_build(Peer& peer, const Workload& work, const PeerO
   return figures;
 }
 
-std::vector<Row> measure_searches(Peer& peer, const Workload& work, const Queries& queries) {
+std::vector<Row> measure_searches(Peer& peer, const Workload& work, const PeerOptions& options,
+                                  const Queries& queries) {
   std::vector<Row> rows;
   for (const std::uint32_t list_size : work.list_sizes) {
     peer.set_list_size(list_size);
     for (const std::uint32_t threads : work.thread_counts) {
-      rows.push_back(measure_row(peer, queries, work.k, threads));
+      rows.push_back(measure_row(peer, options, queries, work.k, threads));
       rows.back().list_size = list_size;
     }
   }

@@ -44,6 +44,7 @@ Result<PeerOptions> read_shape(const Workload& work, Metric metric);
 
 Result<BuildFigures> measure_build(Peer& peer, const Workload& work, const PeerOptions& options);
 
-std::vector<Row> measure_searches(Peer& peer, const Workload& work, const Queries& queries);
+std::vector<Row> measure_searches(Peer& peer, const Workload& work, const PeerOptions& options,
+                                  const Queries& queries);
 
 }  // namespace cairn::peers

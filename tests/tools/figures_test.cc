@@ -17,6 +17,17 @@ TEST(Figures, PercentilesAreNearestRanksInAnyOrder) {
   EXPECT_DOUBLE_EQ(latency.p999_us, 999);
 }
 
+TEST(Figures, AnAnswerCountsUpToTheKthDistance) {
+  EXPECT_TRUE(counts_as_found(100, 100, Metric::l2, DType::u8));
+  EXPECT_FALSE(counts_as_found(100.0005, 100, Metric::l2, DType::u8)) << "whole distances";
+  EXPECT_FALSE(counts_as_found(100.0005, 100, Metric::l2, DType::i8));
+  EXPECT_TRUE(counts_as_found(100.0005, 100, Metric::l2, DType::f32)) << "rounding is allowed for";
+  EXPECT_FALSE(counts_as_found(100.002, 100, Metric::l2, DType::f32));
+  EXPECT_TRUE(counts_as_found(-3.00002, -3.00004, Metric::ip, DType::u8)) << "1 - dot is below 0";
+  EXPECT_FALSE(counts_as_found(-2.9999, -3, Metric::ip, DType::u8));
+  EXPECT_TRUE(counts_as_found(5e-7, 0, Metric::cosine, DType::u8));
+}
+
 TEST(Figures, FewSamplesAndNone) {
   const Latency one = latency_of({7});
   EXPECT_DOUBLE_EQ(one.p50_us, 7);

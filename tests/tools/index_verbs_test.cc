@@ -198,6 +198,37 @@ TEST_F(IndexVerbs, RecallOfBothBackendsIsTheSame) {
   EXPECT_EQ(lines_of(uring.out)[0].at("recall"), pread[0].at("recall"));
 }
 
+TEST_F(IndexVerbs, RecallInABatchIsTheSame) {
+  // The base as queries: more than one slice of a batch.
+  const auto rows_of = [](const std::vector<std::string>& more) {
+    std::vector<std::string> args = {"recall",      "--index", "index",  "--queries", "base.u8bin",
+                                     "--list-size", "40",      "--json", "--quiet"};
+    args.insert(args.end(), more.begin(), more.end());
+    return lines_of(run_ok(dir(), args).out);
+  };
+  const auto one = rows_of({}), batch = rows_of({"--batch", "16"}),
+             threads = rows_of({"--batch", "16", "--threads", "2"});
+  ASSERT_EQ(batch.size(), 1U);
+  EXPECT_EQ(batch[0].at("recall"), one[0].at("recall"));
+  EXPECT_EQ(batch[0].at("code_distances"), one[0].at("code_distances"));
+  EXPECT_EQ(batch[0].at("mean_us"), 0);
+  EXPECT_EQ(threads.at(0).at("recall"), one[0].at("recall"));
+}
+
+TEST_F(IndexVerbs, RecallRefusesAGroundTruthThatIsPadded) {
+  const auto writer = must(formats::ResultWriter::create(
+      dir().file("padded.bin"), {.queries = static_cast<std::uint32_t>(kQueries), .k = 10}));
+  for (std::uint32_t i = 0; i < kQueries; ++i) {
+    const std::uint32_t have = i == 7 ? 4 : 10;  // row 7 has four neighbours
+    const std::vector<std::uint32_t> ids(have, i);
+    const std::vector<float> distances(have, 1e6F);
+    ASSERT_TRUE(io::ok(writer->write(ids, distances)));
+  }
+  ASSERT_TRUE(io::ok(writer->finish()));
+  expect_error(dir(), recall_args({"--groundtruth", "padded.bin"}), 1,
+               {"corrupt", "row 7 of 'padded.bin'", "inf", "10 true neighbours"});
+}
+
 TEST_F(IndexVerbs, RecallTableNamesItsColumns) {
   const std::string table = run_ok(dir(), recall_args({"--list-size", "40"})).out;
   for (const char* column : {"list", "recall", "QPS", "p50", "p99", "p99.9", "reads", "rounds",

@@ -3,17 +3,25 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <mutex>
+#include <new>
 #include <optional>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "tools/figures.h"
+#include "tools/formats/result_file.h"
 
 namespace cairn::tools {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// Queries of one batch: between two of them progress is shown.
+constexpr std::uint64_t kSliceQueries = 1024;
 
 /// What one thread gathers; merged at the end.
 struct Share {
@@ -21,8 +29,7 @@ struct Share {
   std::uint64_t reads = 0, cache_hits = 0, rounds = 0, code_distances = 0, exact_distances = 0;
   std::vector<double> latency_us;
 
-  void count(const SearchResult& result, float kth) {
-    for (const Neighbor& neighbor : result.neighbors) hits += neighbor.distance <= kth;
+  void count(const SearchResult& result) {
     reads += result.counters.reads;
     cache_hits += result.counters.cache_hits;
     rounds += result.counters.rounds;
@@ -50,9 +57,15 @@ class Measurement {
     std::vector<Share> shares(options_.threads);
     {
       std::vector<std::jthread> threads;
-      for (std::uint32_t t = 1; t < options_.threads; ++t)
-        threads.emplace_back([this, t, &shares] { work(t, shares[t]); });
-      work(0, shares[0]);
+      try {
+        for (std::uint32_t t = 1; t < options_.threads; ++t)
+          threads.emplace_back([this, t, &shares] { guarded_work(t, shares[t]); });
+      } catch (const std::system_error& error) {
+        stop({.code = ErrorCode::io,
+              .what = "start " + std::to_string(options_.threads) + " threads",
+              .found = error.what()});
+      }
+      guarded_work(0, shares[0]);
     }
     if (error_) return fail(std::move(*error_));
     for (const Share& share : shares) total.add(share);
@@ -68,13 +81,24 @@ class Measurement {
     return request;
   }
 
+  /// What a thread throws would end the process.
+  void guarded_work(std::uint32_t thread, Share& share) {
+    try {
+      work(thread, share);
+    } catch (const std::bad_alloc&) {
+      stop({.code = ErrorCode::out_of_memory, .what = "measure recall"});
+    }
+  }
+
   void work(std::uint32_t thread, Share& share) {
     const std::uint64_t begin = queries_.count * thread / options_.threads;
     const std::uint64_t end = queries_.count * (thread + 1) / options_.threads;
-    if (options_.batch_reads != 0)
-      work_batch(begin, end, share);
-    else
+    if (options_.batch_reads == 0) {
       for (std::uint64_t i = begin; i < end && !stopped_; ++i) work_one(i, thread, share);
+      return;
+    }
+    for (std::uint64_t i = begin; i < end && !stopped_; i += kSliceQueries)
+      work_batch(i, std::min(end, i + kSliceQueries), thread, share);
   }
 
   void work_one(std::uint64_t i, std::uint32_t thread, Share& share) {
@@ -83,20 +107,31 @@ class Measurement {
     const std::chrono::duration<double, std::micro> took = Clock::now() - start;
     if (!result) return stop(result.error());
     share.latency_us.push_back(took.count());
-    share.count(*result, kth_[i]);
+    count(*result, i, share);
     const std::uint64_t done = ++done_;
-    if (thread == 0 && done % 64 == 0)
-      if (auto status = tick_(done); !status) stop(status.error());
+    if (thread == 0 && done % 64 == 0) tick(done);
   }
 
-  void work_batch(std::uint64_t begin, std::uint64_t end, Share& share) {
+  void work_batch(std::uint64_t begin, std::uint64_t end, std::uint32_t thread, Share& share) {
     std::vector<SearchRequest> requests;
     for (std::uint64_t i = begin; i < end; ++i) requests.push_back(request(i));
     const auto results = index_.search_batch(requests, {.reads_in_flight = options_.batch_reads});
     for (std::size_t i = 0; i < results.size(); ++i) {
       if (!results[i]) return stop(results[i].error());
-      share.count(*results[i], kth_[begin + i]);
+      count(*results[i], begin + i, share);
     }
+    const std::uint64_t done = done_ += end - begin;
+    if (thread == 0) tick(done);
+  }
+
+  void tick(std::uint64_t done) {
+    if (auto status = tick_(done); !status) stop(status.error());
+  }
+
+  void count(const SearchResult& result, std::uint64_t query, Share& share) const {
+    for (const Neighbor& neighbor : result.neighbors)
+      share.hits += counts_as_found(neighbor.distance, kth_[query], metric_, queries_.dtype);
+    share.count(result);
   }
 
   void stop(const Error& error) {
@@ -106,6 +141,7 @@ class Measurement {
   }
 
   const Index& index_;
+  Metric metric_ = index_.stats().metric;
   VectorBatch queries_;
   std::span<const float> kth_;
   RecallOptions options_;
@@ -117,6 +153,33 @@ class Measurement {
 };
 
 }  // namespace
+
+Result<std::vector<float>> read_kth_distances(const std::string& path, std::uint64_t queries,
+                                              std::uint32_t k) {
+  CAIRN_ASSIGN(const auto reader, formats::ResultReader::open(path));
+  if (reader->queries() != queries || reader->k() < k)
+    return fail(
+        {.code = ErrorCode::invalid_argument,
+         .what = "ground truth",
+         .file = path,
+         .found =
+             std::to_string(reader->queries()) + " queries, k = " + std::to_string(reader->k()),
+         .expected = std::to_string(queries) + " queries, k at least " + std::to_string(k)});
+  std::vector<float> kth(queries);
+  std::vector<std::uint32_t> ids(k);
+  std::vector<float> distances(k);
+  for (std::uint32_t i = 0; i < queries; ++i) {
+    CAIRN_TRY(reader->read(i, ids, distances));
+    kth[i] = distances[k - 1];
+    if (!std::isfinite(kth[i]))
+      return fail({.code = ErrorCode::corrupt,
+                   .what = "use row " + std::to_string(i) + " of",
+                   .file = path,
+                   .found = "distance " + std::to_string(kth[i]) + " at place " + std::to_string(k),
+                   .expected = std::to_string(k) + " true neighbours"});
+  }
+  return kth;
+}
 
 Result<RecallRow> measure_recall(const Index& index, const VectorBatch& queries,
                                  std::span<const float> kth_distance, const RecallOptions& options,

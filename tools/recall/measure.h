@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace cairn::tools {
@@ -29,9 +30,15 @@ struct RecallRow {
   std::uint64_t index_ram_bytes = 0;
 };
 
+/// Distance of each query's k-th true neighbour, from a ground-truth file. invalid_argument when it
+/// is not of so many queries or has fewer than k columns; corrupt, naming the row, when a row is
+/// padded before its k-th place: against infinity every answer would be right.
+Result<std::vector<float>> read_kth_distances(const std::string& path, std::uint64_t queries,
+                                              std::uint32_t k);
+
 /// `kth_distance[i]`: exact distance of the k-th true neighbour of query i; a distinct returned
-/// label counts when its distance is at most that. Empties the cache first. `tick` is called by one
-/// thread now and then; an error ends the measurement.
+/// label counts as counts_as_found() has it. Empties the cache first. `tick` is called by one
+/// thread now and then; an error ends the measurement, as do threads that cannot be started.
 Result<RecallRow> measure_recall(const Index& index, const VectorBatch& queries,
                                  std::span<const float> kth_distance, const RecallOptions& options,
                                  const std::function<Status(std::uint64_t done)>& tick);

@@ -5,9 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "tools/formats/result_file.h"
 #include "tools/index_options.h"
-#include "tools/interrupt.h"
 #include "tools/progress.h"
 #include "tools/recall/index_rows.h"
 #include "tools/recall/measure.h"
@@ -26,27 +24,7 @@ struct Options {
   bool json = false;
 };
 
-/// Distance of each query's k-th true neighbour, from a file of at least k columns.
-Result<std::vector<float>> read_groundtruth(const std::string& path, std::uint64_t queries,
-                                            std::uint32_t k) {
-  CAIRN_ASSIGN(const auto reader, formats::ResultReader::open(path));
-  if (reader->queries() != queries || reader->k() < k)
-    return fail({.code = ErrorCode::invalid_argument,
-                 .what = "ground truth",
-                 .file = path,
-                 .found = fmt::format("{} queries, k = {}", reader->queries(), reader->k()),
-                 .expected = fmt::format("{} queries, k at least {}", queries, k)});
-  std::vector<float> kth(queries);
-  std::vector<std::uint32_t> ids(k);
-  std::vector<float> distances(k);
-  for (std::uint32_t i = 0; i < queries; ++i) {
-    CAIRN_TRY(reader->read(i, ids, distances));
-    kth[i] = distances[k - 1];
-  }
-  return kth;
-}
-
-/// The same from the vectors of the index, exhaustively.
+/// Distance of each query's k-th true neighbour, from the vectors of the index, exhaustively.
 Result<std::vector<float>> compute_groundtruth(const Index& index, const VectorBatch& queries,
                                                std::uint32_t k, bool quiet) {
   IndexRows rows(index);
@@ -57,7 +35,7 @@ Result<std::vector<float>> compute_groundtruth(const Index& index, const VectorB
   options.threads = thread_count(0);
   options.progress = [&](std::uint64_t done, std::uint64_t total) {
     progress.update(done, total);
-    return check_interrupt();
+    return Status{};
   };
   CAIRN_ASSIGN(const ExactNeighbors exact, exact_neighbors(rows, queries, options));
   std::vector<float> kth(queries.count);
@@ -113,18 +91,18 @@ Status recall(const Options& options) {
   if (options.groundtruth.empty()) {
     CAIRN_ASSIGN(kth, compute_groundtruth(*index, queries.batch(), k, options.index.quiet));
   } else {
-    CAIRN_ASSIGN(kth, read_groundtruth(options.groundtruth, queries.count(), k));
+    CAIRN_ASSIGN(kth, read_kth_distances(options.groundtruth, queries.count(), k));
   }
   std::vector<RecallRow> rows;
   for (const std::uint32_t list_size : options.list_sizes) {
     RecallOptions measure = options.measure;
     measure.list_size = list_size;
-    measure.threads = std::max(1U, measure.threads);
+    measure.threads = thread_count(measure.threads);
     Progress progress{fmt::format("list {}", list_size), queries.count(), options.index.quiet};
     CAIRN_ASSIGN(const RecallRow row,
                  measure_recall(*index, queries.batch(), kth, measure, [&](std::uint64_t done) {
                    progress.update(done);
-                   return check_interrupt();
+                   return Status{};
                  }));
     if (options.json) print_json(row);
     rows.push_back(row);
@@ -145,8 +123,7 @@ Run declare(CLI::App& command) {
   command.add_option("--list-size", options->list_sizes, "L1,L2,... default 10,20,40,80,160")
       ->delimiter(',')
       ->check(at_least(1));
-  command.add_option("--threads", options->measure.threads, "Searching threads, default 1")
-      ->check(at_least(1));
+  add_threads(command, options->measure.threads);
   command
       .add_option("--batch", options->measure.batch_reads,
                   "Interleave queries on one ring a thread, this many reads in flight")
