@@ -160,6 +160,7 @@ class Index {
   virtual Result<SearchResult> search(const SearchRequest& request) const = 0;
 
   /// Answers all requests on the calling thread, interleaved on one ring; one result per request.
+  /// Empty only when not even that many results could be allocated.
   virtual std::vector<Result<SearchResult>> search_batch(
       std::span<const SearchRequest> requests, const BatchOptions& options = {}) const = 0;
 

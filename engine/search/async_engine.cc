@@ -46,7 +46,7 @@ class Engine final : public AsyncEngine {
    public:
     explicit Source(Engine& engine) : engine_(engine) {}
     std::optional<Job> next(bool idle) override { return engine_.next(idle); }
-    void finish(std::uint64_t id, Result<SearchResult> result) override {
+    void finish(std::uint64_t id, Result<SearchResult> result) noexcept override {
       engine_.finish(id, std::move(result));
     }
 
@@ -99,9 +99,9 @@ void Engine::stop() {
 }
 
 Result<AsyncEngine::Ticket> Engine::submit(const SearchRequest& request, Completion completion) {
-  CAIRN_TRY(check_request(request, limits_));
-  if (!completion) return fail(ErrorCode::invalid_argument, "submit search: no completion");
   return guarded("submit search", [&]() -> Result<Ticket> {
+    CAIRN_TRY(check_request(request, limits_));
+    if (!completion) return fail(ErrorCode::invalid_argument, "submit search: no completion");
     auto pending = std::make_unique<Pending>();
     pending->request = request;
     const auto* bytes = static_cast<const std::byte*>(request.query.data);
@@ -109,7 +109,8 @@ Result<AsyncEngine::Ticket> Engine::submit(const SearchRequest& request, Complet
     pending->request.query.data = pending->query.data();
     pending->completion = std::move(completion);
     const std::lock_guard lock(mutex_);
-    if (queue_.size() >= options_.queue_max || stopping_)
+    if (stopping_) return fail(ErrorCode::cancelled, "submit search: the engine is stopping");
+    if (queue_.size() >= options_.queue_max)
       return fail({.code = ErrorCode::busy,
                    .what = "submit search",
                    .found = std::to_string(queue_.size()) + " waiting requests",

@@ -64,12 +64,18 @@ Status Driver::open_reader(std::string* fallback_reason) {
   return {};
 }
 
-void Driver::run(JobSource& source, std::uint32_t reads_in_flight, std::int64_t wait_us) {
-  room_ = std::clamp<std::uint32_t>(reads_in_flight, 1, device_.depth);
+void Driver::run(JobSource& source, std::uint32_t reads_in_flight, std::int64_t wait_us) noexcept {
+  room_ = room_max_ = std::clamp<std::uint32_t>(reads_in_flight, 1, device_.depth);
   for (;;) {
-    feed(source);
-    if (active() == 0) break;
-    collect(source, wait_us);
+    const Status driven = guarded("search", [&]() -> Status {
+      for (;;) {
+        feed(source);
+        if (active() == 0) return {};
+        collect(source, wait_us);
+      }
+    });
+    if (driven) return;
+    give_up(driven.error(), source);
   }
 }
 
@@ -88,7 +94,7 @@ void Driver::feed(JobSource& source) {
 }
 
 void Driver::start(const Job& job, JobSource& source) {
-  const Status started = guarded("search", [&]() -> Status {
+  Status started = guarded("search", [&]() -> Status {
     if (is_cancelled(job)) return fail(cancelled());
     if (suspect_ && active() == 0) reader_.reset();
     if (!reader_) CAIRN_TRY(open_reader(nullptr));
@@ -101,7 +107,7 @@ void Driver::start(const Job& job, JobSource& source) {
     machines_[idle_.back()].query.start(*job.request, snapshot_->segments());
     return {};
   });
-  if (!started) return source.finish(job.id, fail(started.error()));
+  if (!started) return source.finish(job.id, fail(std::move(started).error()));
   const std::uint32_t machine = idle_.back();
   idle_.pop_back();
   machines_[machine].job = job;
@@ -119,12 +125,18 @@ void Driver::want(std::uint32_t machine) {
   Machine& m = machines_[machine];
   if (!m.error && is_cancelled(m.job)) m.error = std::make_unique<Error>(cancelled());
   if (m.error) return;
-  const std::uint32_t count = m.query.wants(std::span(wants_).first(room_));
-  for (const BlockWant& want : std::span(wants_).first(count))
+  Result<std::uint32_t> count = guarded("search", [&]() -> Result<std::uint32_t> {
+    return m.query.wants(std::span(wants_).first(room_));
+  });
+  if (!count) {
+    m.error = std::make_unique<Error>(std::move(count).error());
+    return;
+  }
+  for (const BlockWant& want : std::span(wants_).first(*count))
     pending_.push_back(snapshot_->locate(want.segment, want.first_slot, token_of(machine, want)));
-  m.outstanding += count;
-  m.waiting |= count > 0;
-  room_ -= count;
+  m.outstanding += *count;
+  m.waiting |= *count > 0;
+  room_ -= *count;
   if (room_ > 0 || m.hungry) return;
   m.hungry = true;
   hungry_.push_back(machine);
@@ -134,7 +146,7 @@ void Driver::collect(JobSource& source, std::int64_t wait_us) {
   const std::uint32_t taken = reader_->request(pending_);
   pending_.erase(pending_.begin(), pending_.begin() + taken);
   const auto arrived = reader_->collect(arrivals_, 1, wait_us);
-  if (!arrived) return lose_device(arrived.error(), source);
+  if (!arrived) return give_up(arrived.error(), source);
   for (std::uint32_t i = 0; i < *arrived; ++i) arrive(arrivals_[i], source);
 }
 
@@ -169,7 +181,7 @@ Status Driver::absorb(Machine& machine, const BlockWant& want, const io::BlockAr
 
 void Driver::end(std::uint32_t machine, JobSource& source) {
   Machine& m = machines_[machine];
-  m.active = false;
+  m.active = m.waiting = false;
   idle_.push_back(machine);
   publish_totals();
   const std::unique_ptr<Error> error = std::move(m.error);
@@ -180,17 +192,23 @@ void Driver::end(std::uint32_t machine, JobSource& source) {
   source.finish(m.job.id, std::move(result));
 }
 
-void Driver::lose_device(const Error& error, JobSource& source) {
+/// Ends every search under way, whatever state it is in, and drops the reads with their device.
+void Driver::give_up(const Error& error, JobSource& source) noexcept {
   publish_totals();
   for (io::BlockArrival& arrival : arrivals_) arrival = {};
   reader_.reset();
   pending_.clear();
+  hungry_.clear();
+  room_ = room_max_;
   for (std::uint32_t machine = 0; machine < machines_.size(); ++machine) {
     Machine& m = machines_[machine];
     if (!m.active) continue;
-    room_ += std::exchange(m.outstanding, 0);
-    m.error = std::make_unique<Error>(error);
-    end(machine, source);
+    m.active = m.waiting = m.hungry = false;
+    m.outstanding = 0;
+    m.error.reset();
+    idle_.push_back(machine);
+    source.finish(m.job.id,
+                  guarded("search", [&]() -> Result<SearchResult> { return fail(error); }));
   }
 }
 

@@ -33,7 +33,7 @@ class JobSource {
   /// under way; the source may block, and nothing then ends the drive.
   virtual std::optional<Job> next(bool idle) = 0;
   /// Called exactly once for each search that next() gave.
-  virtual void finish(std::uint64_t id, Result<SearchResult> result) = 0;
+  virtual void finish(std::uint64_t id, Result<SearchResult> result) noexcept = 0;
 };
 
 /// Reads and cache hits of an open index, over all its threads.
@@ -56,9 +56,10 @@ class Driver {
   /// Drives the searches of `source` until it has no more. Keeps at most `reads_in_flight` (capped
   /// by the depth) blocks outstanding, and begins searches as long as those under way leave room.
   /// `wait_us` bounds each wait for a read, after which the source is asked again; negative: no
-  /// bound. A read that fails fails the searches that wanted its block and no other; a lost device
-  /// fails those under way and is opened anew.
-  void run(JobSource& source, std::uint32_t reads_in_flight, std::int64_t wait_us);
+  /// bound. A read that fails fails the searches that wanted its block and no other, as does an
+  /// allocation that fails for one search; a lost device, or an exception that belongs to no
+  /// search, fails those under way, and the device is opened anew.
+  void run(JobSource& source, std::uint32_t reads_in_flight, std::int64_t wait_us) noexcept;
 
   /// Frees the machines beyond the first, and the first if it has grown above 256 KiB.
   void shrink();
@@ -90,7 +91,7 @@ class Driver {
   void arrive(io::BlockArrival& arrival, JobSource& source);
   Status absorb(Machine& machine, const BlockWant& want, const io::BlockArrival& arrival);
   void end(std::uint32_t machine, JobSource& source);
-  void lose_device(const Error& error, JobSource& source);
+  void give_up(const Error& error, JobSource& source) noexcept;
   void publish_totals();
 
   const Snapshot* snapshot_;
@@ -102,7 +103,8 @@ class Driver {
   std::deque<Machine> machines_;
   std::vector<std::uint32_t> idle_;    // machines without a search
   std::vector<std::uint32_t> hungry_;  // may name machines that no longer are
-  std::uint32_t room_ = 0;             // blocks that may still be wanted
+  std::uint32_t room_max_ = 0;
+  std::uint32_t room_ = 0;  // blocks that may still be wanted
   std::vector<BlockWant> wants_;
   std::vector<io::BlockRequest> pending_;  // wanted and not yet taken by the reader
   std::vector<io::BlockArrival> arrivals_;

@@ -30,13 +30,13 @@ class RequestSource final : public JobSource {
   std::optional<Job> next(bool) override {
     while (next_ < requests_.size()) {
       const std::size_t at = next_++;
-      const Status good = check_request(requests_[at], limits_);
+      Status good = guarded("search", [&] { return check_request(requests_[at], limits_); });
       if (good) return Job{.request = &requests_[at], .id = at};
-      results_[at] = fail(good.error());
+      results_[at] = fail(std::move(good).error());
     }
     return std::nullopt;
   }
-  void finish(std::uint64_t id, Result<SearchResult> result) override {
+  void finish(std::uint64_t id, Result<SearchResult> result) noexcept override {
     results_[id] = std::move(result);
   }
 
@@ -68,7 +68,7 @@ class OpenIndex final : public Index {
   Result<SearchResult> search(const SearchRequest& request) const override {
     auto results = search_batch({&request, 1}, {.reads_in_flight = Driver::kDepthMax});
     if (!results.empty()) return std::move(results[0]);
-    return fail(ErrorCode::out_of_memory, "search: an allocation failed");
+    return no_memory();
   }
 
   std::vector<Result<SearchResult>> search_batch(std::span<const SearchRequest> requests,
@@ -81,7 +81,9 @@ class OpenIndex final : public Index {
       driver->run(source, options.reads_in_flight, -1);
       return {};
     });
-    if (!done) std::ranges::fill(results, Result<SearchResult>(fail(done.error())));
+    if (done) return results;
+    for (auto& result : results)
+      result = guarded("search", [&]() -> Result<SearchResult> { return fail(done.error()); });
     return results;
   }
 

@@ -1,0 +1,14 @@
+// Makes a chosen call of operator new fail in this executable. The operators stand in a file of
+// their own, so that no compiler inlines one half of a pair.
+#pragma once
+
+#include <cstdint>
+
+namespace cairn::search::testing {
+
+/// The calling thread's allocations fail from the `first`-th on (0: the next), `count` of them.
+void fail_allocations(std::uint64_t first, std::uint64_t count);
+/// Ends that; returns how many failed.
+std::uint64_t stop_failing_allocations();
+
+}  // namespace cairn::search::testing
