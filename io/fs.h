@@ -64,7 +64,9 @@ class Fs {
   virtual Result<std::unique_ptr<ReadFile>> open(const std::string& path, bool direct) = 0;
   virtual Status make_dir(const std::string& path) = 0;  // already_exists if it exists
   virtual Status rename(const std::string& from, const std::string& to) = 0;  // replaces files
-  /// rename that fails with already_exists if `to` exists (RENAME_NOREPLACE).
+  /// rename that fails with already_exists if `to` exists (RENAME_NOREPLACE). Where the file system
+  /// does not know that flag: unsupported for a file; a folder is renamed, and an empty folder that
+  /// appears at `to` in the same moment is replaced.
   virtual Status rename_new(const std::string& from, const std::string& to) = 0;
   virtual Status sync_dir(const std::string& path) = 0;
   virtual Status remove(const std::string& path) = 0;  // a file, or an empty folder

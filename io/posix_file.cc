@@ -107,17 +107,21 @@ class PosixReadFile final : public ReadFile {
   std::uint32_t alignment_;
 };
 
-// 0 when the file system says that it does not take O_DIRECT on this file.
+// 0: to be read buffered.
 std::uint32_t direct_alignment(int fd) {
   struct statx info {};
   if (::statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &info) != 0 ||
       (info.stx_mask & STATX_DIOALIGN) == 0)
     return kDirectAlignment;  // kernel before 6.1, or a file system that does not say
-  if (info.stx_dio_offset_align == 0 || info.stx_dio_mem_align == 0) return 0;
-  return std::max({kDirectAlignment, info.stx_dio_offset_align, info.stx_dio_mem_align});
+  return direct_alignment_for(info.stx_dio_offset_align, info.stx_dio_mem_align);
 }
 
 }  // namespace
+
+std::uint32_t direct_alignment_for(std::uint32_t offset_align, std::uint32_t memory_align) {
+  if (offset_align == 0 || memory_align == 0) return 0;
+  return std::max(offset_align, memory_align) <= kDirectAlignment ? kDirectAlignment : 0;
+}
 
 void OwnedFd::reset(int fd) {
   if (fd_ >= 0) ::close(fd_);

@@ -39,6 +39,10 @@ class OwnedFd {
 /// pread until `progress` is finished or failed; returns 0 or an errno value.
 int pread_whole(int fd, ReadProgress& progress, std::byte* into);
 
+/// Alignment to keep to in direct reads of a file that names these; 0 when it takes none, or one
+/// that blocks of 4 KiB do not have: to be read buffered.
+std::uint32_t direct_alignment_for(std::uint32_t offset_align, std::uint32_t memory_align);
+
 /// See Fs::create and Fs::open.
 Result<std::unique_ptr<WriteFile>> create_posix_file(const std::string& path);
 Result<std::unique_ptr<ReadFile>> open_posix_file(const std::string& path, bool direct);

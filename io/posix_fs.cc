@@ -22,6 +22,24 @@ Status status_of(int result, std::string_view doing, const std::string& path) {
   return fail(os_error(errno, doing, path));
 }
 
+// NFS and older OpenZFS take no flag of renameat2. A plain rename of a folder replaces an empty
+// folder at most, and that only when it appears between the look and the rename.
+Status rename_where_flags_are_refused(const std::string& from, const std::string& to) {
+  struct stat info {};
+  if (::lstat(from.c_str(), &info) != 0) return fail(os_error(errno, "rename", from));
+  if (!S_ISDIR(info.st_mode))
+    return fail({.code = ErrorCode::unsupported,
+                 .what = "this file system has no rename that keeps an existing target:",
+                 .file = from});
+  const bool taken = ::lstat(to.c_str(), &info) == 0;
+  if (!taken && ::rename(from.c_str(), to.c_str()) == 0) return {};
+  // A file that appeared in between is ENOTDIR, a folder with entries ENOTEMPTY or EEXIST.
+  const int cause = taken ? EEXIST : errno;
+  Error error = os_error(cause, "rename to '" + to + "'", from);
+  if (cause == ENOTDIR && ::lstat(to.c_str(), &info) == 0) error.code = ErrorCode::already_exists;
+  return fail(std::move(error));
+}
+
 class PosixFs final : public Fs {
  public:
   Result<std::unique_ptr<WriteFile>> create(const std::string& path) override {
@@ -38,12 +56,8 @@ class PosixFs final : public Fs {
   }
   Status rename_new(const std::string& from, const std::string& to) override {
     const int result = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
-    // EINVAL is also the answer to moving a folder into itself.
-    const bool flag_refused = result != 0 && errno == EINVAL && !to.starts_with(from + "/");
-    if (!flag_refused) return status_of(result, "rename to '" + to + "'", from);
-    return fail({.code = ErrorCode::unsupported,
-                 .what = "this file system has no rename that keeps an existing target:",
-                 .file = from});
+    if (result != 0 && errno == EINVAL) return rename_where_flags_are_refused(from, to);
+    return status_of(result, "rename to '" + to + "'", from);
   }
   Status sync_dir(const std::string& path) override {
     const OwnedFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

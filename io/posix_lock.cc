@@ -1,6 +1,7 @@
 #include "io/posix_lock.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -9,7 +10,6 @@
 #include <utility>
 
 #include "io/os_error.h"
-#include "io/posix_file.h"
 
 namespace cairn::io {
 namespace {
@@ -63,6 +63,13 @@ std::string holder_text(int fd) {
   return holder.find_first_not_of("pid 0123456789") == std::string::npos ? holder : "";
 }
 
+bool still_at(int fd, const std::string& path) {
+  struct stat ours {
+  }, there{};
+  return ::fstat(fd, &ours) == 0 && ::lstat(path.c_str(), &there) == 0 &&
+         ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
 void write_holder(int fd) {
   const std::string text = "pid " + std::to_string(::getpid()) + "\n";
   if (::ftruncate(fd, 0) != 0) return;
@@ -75,6 +82,10 @@ void write_holder(int fd) {
 Result<std::unique_ptr<FileLock>> lock_posix_file(const std::string& path) {
   OwnedFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600));
   if (!fd.valid()) return fail(os_error(errno, "open lock", path));
+  return lock_opened_file(std::move(fd), path);
+}
+
+Result<std::unique_ptr<FileLock>> lock_opened_file(OwnedFd fd, const std::string& path) {
   if (Status held = set_lock(fd.get(), one_byte(F_WRLCK, kPinsEnd), path, "lock"); !held) {
     Error error = std::move(held).error();
     if (const std::string holder = holder_text(fd.get());
@@ -82,6 +93,9 @@ Result<std::unique_ptr<FileLock>> lock_posix_file(const std::string& path) {
       error.found = "held by " + holder;
     return fail(std::move(error));
   }
+  // The holder before may have removed the file between our open and our lock.
+  if (!still_at(fd.get(), path))
+    return fail({.code = ErrorCode::busy, .what = "lock", .file = path, .found = "a removed file"});
   write_holder(fd.get());
   return std::make_unique<PosixLock>(std::move(fd));
 }

@@ -100,6 +100,7 @@ UringDevice::UringDevice(DeviceFiles files, const DeviceOptions& options,
 UringDevice::~UringDevice() {
   // Broken: what is not in the kernel stays out, and a short read is not continued.
   break_ring(ECANCELED);
+  fruitless_ = 0;  // a reap() that gave up waiting does not take the wait away here
   std::array<ReadDone, kTakeBatch> dropped;
   while (kernel_reads() > 0 && fruitless_ < kInterruptsMax) {
     report_failed(dropped);

@@ -8,10 +8,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "io/os_error.h"
+#include "io/posix_file.h"
 #include "io/posix_lock.h"
 #include "tests/io/io_test_util.h"
+#include "tests/io/seccomp.h"
 
 namespace cairn::io {
 namespace {
@@ -169,6 +172,60 @@ TEST(PosixFs, FolderOperations) {
   EXPECT_EQ(fs.remove(dir.file("d")).error().code, ErrorCode::not_found);
 }
 
+// As on NFS: the finished index of a build must not be lost to a missing rename flag.
+TEST(PosixFs, RenamesFoldersWhereRenameFlagsAreRefused) {
+  const ScratchDir dir;
+  Fs& fs = posix_fs();
+  for (const char* name : {"from", "full", "empty"}) ASSERT_TRUE(ok(fs.make_dir(dir.file(name))));
+  for (const char* name : {"file", "from/inner", "full/inner"})
+    write_file(fs, dir.file(name), bytes_of("a"));
+  const auto rename = [&](const char* from, const char* to) {
+    const Status renamed = fs.rename_new(dir.file(from), dir.file(to));
+    return renamed ? std::nullopt : std::optional(renamed.error().code);
+  };
+  EXPECT_EQ(in_child([&] {
+              if (!forbid(SYS_renameat2, EINVAL)) return 1;
+              if (rename("from", "full") != ErrorCode::already_exists) return 2;
+              if (rename("from", "empty") != ErrorCode::already_exists) return 3;
+              if (rename("from", "file") != ErrorCode::already_exists) return 4;
+              if (rename("from", "none/new") != ErrorCode::not_found) return 5;
+              if (rename("none", "new") != ErrorCode::not_found) return 6;
+              if (rename("file", "new") != ErrorCode::unsupported) return 7;
+              if (rename("from", "from/under") != ErrorCode::io) return 8;
+              return rename("from", "new") ? 9 : 0;
+            }),
+            0);
+  EXPECT_TRUE(must(fs.exists(dir.file("new/inner"))));
+  EXPECT_FALSE(must(fs.exists(dir.file("from"))));
+}
+
+TEST(PosixFs, ReadsBufferedWhereDirectReadsAreRefused) {
+  const ScratchDir dir;
+  const auto bytes = random_bytes(2 * 4096, 1);
+  write_file(posix_fs(), dir.file("a"), bytes);
+  for (const int error : {EINVAL, EOPNOTSUPP})
+    EXPECT_EQ(in_child([&] {
+                if (!forbid_flags(SYS_openat, 2, O_DIRECT, error)) return 1;
+                const auto file = posix_fs().open(dir.file("a"), true);
+                if (!file) return 2;
+                if ((*file)->alignment_bytes() != 1) return 3;
+                std::vector<std::byte> back(bytes.size() - 1);
+                if (!(*file)->read(1, back)) return 4;
+                return std::equal(back.begin(), back.end(), bytes.begin() + 1) ? 0 : 5;
+              }),
+              0)
+        << error;
+}
+
+TEST(PosixFs, DirectReadsNeedAlignmentsThatBlocksHave) {
+  EXPECT_EQ(direct_alignment_for(512, 4), 4096u);
+  EXPECT_EQ(direct_alignment_for(4096, 4096), 4096u);
+  EXPECT_EQ(direct_alignment_for(8192, 512), 0u);
+  EXPECT_EQ(direct_alignment_for(512, 65536), 0u);
+  EXPECT_EQ(direct_alignment_for(0, 512), 0u);
+  EXPECT_EQ(direct_alignment_for(512, 0), 0u);
+}
+
 TEST(PosixWriteFile, FirstErrorStays) {
   const ScratchDir dir;
   // RLIMIT_FSIZE stands in for a full disk: EFBIG after the limit, then the writer is poisoned.
@@ -223,6 +280,18 @@ TEST(PosixLock, DiesWithItsProcess) {
             }),
             256 + SIGKILL);
   EXPECT_TRUE(posix_fs().lock(path));
+}
+
+TEST(PosixLock, ARemovedFileIsNotHeld) {
+  const ScratchDir dir;
+  const auto open_lock = [&] {
+    return OwnedFd(::open(dir.file("lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  };
+  OwnedFd removed = open_lock(), replaced = open_lock();
+  ASSERT_TRUE(ok(posix_fs().remove(dir.file("lock"))));
+  EXPECT_EQ(lock_opened_file(std::move(removed), dir.file("lock")).error().code, ErrorCode::busy);
+  const auto held = must(lock_opened_file(open_lock(), dir.file("lock")));
+  EXPECT_EQ(lock_opened_file(std::move(replaced), dir.file("lock")).error().code, ErrorCode::busy);
 }
 
 TEST(PosixLock, HintIsNotTrusted) {
