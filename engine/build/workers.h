@@ -9,6 +9,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -39,7 +40,11 @@ class Workers {
     };
     std::vector<std::jthread> helpers;
     const std::size_t chunks = (count + chunk - 1) / chunk;
-    for (std::uint32_t w = 1; w < threads_ && w < chunks; ++w) helpers.emplace_back(loop, w);
+    try {
+      for (std::uint32_t w = 1; w < threads_ && w < chunks; ++w) helpers.emplace_back(loop, w);
+    } catch (const std::system_error&) {
+      // A thread was refused: the work is done by those there are.
+    }
     loop(0);
     helpers.clear();
     if (error) std::rethrow_exception(error);
