@@ -113,11 +113,12 @@ struct IndexStats {
 struct VerifyReport {
   std::uint64_t blocks = 0, vectors = 0, edges = 0;
   std::uint64_t unreachable = 0, without_in_edge = 0;
-  std::vector<Error> problems;  // at most VerifyOptions::problems_max
-  bool ok() const { return problems.empty(); }
+  std::uint64_t problem_count = 0;
+  std::vector<Error> problems;  // the first of them, at most VerifyOptions::problems_max
+  bool ok() const { return problem_count == 0; }
 };
 struct VerifyOptions {
-  std::uint32_t problems_max = 20;
+  std::uint32_t problems_max = 20;  // 0: they are only counted
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
 };
 

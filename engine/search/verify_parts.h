@@ -38,7 +38,7 @@ struct MissingSlots {
 };
 MissingSlots missing_slots(const SlotBits& of, const SlotBits& in);
 
-/// Collects problems up to the bound, and counts progress in pages.
+/// Counts problems, collects them up to the bound, and counts progress in pages.
 class VerifyLog {
  public:
   VerifyLog(VerifyReport& report, const VerifyOptions& options, std::uint64_t pages_total)
@@ -46,6 +46,7 @@ class VerifyLog {
 
   VerifyReport& report() { return report_; }
   void problem(Error error) {
+    ++report_.problem_count;
     if (report_.problems.size() < options_.problems_max)
       report_.problems.push_back(std::move(error));
   }

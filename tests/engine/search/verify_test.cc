@@ -181,8 +181,13 @@ TEST(Verify, ListsEveryDamagedPage) {
     EXPECT_TRUE(names(report, "corrupt", forged.path(kBlocks), page));
   EXPECT_TRUE(names(report, "corrupt", forged.path(layout::Role::nav), 1));
   VerifyOptions few;
-  few.problems_max = 2;
-  EXPECT_EQ(must((*index)->verify(few)).problems.size(), 2u);
+  for (const std::uint32_t problems_max : {2u, 0u}) {
+    few.problems_max = problems_max;
+    const auto bounded = must((*index)->verify(few));
+    EXPECT_EQ(bounded.problems.size(), problems_max);
+    EXPECT_EQ(bounded.problem_count, report.problems.size());
+    EXPECT_FALSE(bounded.ok());
+  }
 }
 
 TEST(Verify, NamesADigestThatIsNotTheManifests) {
