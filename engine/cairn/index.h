@@ -59,7 +59,9 @@ struct SearchRequest {
   std::uint32_t list_size = 0;  // L: candidates kept and reranked; 0: max(2 k, 40)
   /// recall@k to aim at. `unsupported` until the format holds a calibration curve: no index does.
   std::optional<double> recall = {};
-  std::uint32_t reads_max = 0;  // physical block reads of this query; 0: no bound
+  /// Physical reads of this query in units of 4 KiB, as SearchCounters::reads counts them; 0: no
+  /// bound. Less than a block costs reads nothing.
+  std::uint32_t reads_max = 0;
   /// No read begins after it; those under way are waited for.
   std::optional<std::chrono::steady_clock::time_point> deadline = {};
   /// Only labels for which this holds are returned. Navigation ignores it. Called on the searching
@@ -75,6 +77,7 @@ struct Neighbor {
 struct SearchCounters {
   std::uint32_t reads = 0;       // physical, in units of 4 KiB
   std::uint32_t cache_hits = 0;  // blocks found in the cache
+  std::uint32_t shared = 0;      // blocks that another search of the batch or thread was reading
   std::uint32_t rounds = 0;      // times the query waited for reads
   std::uint32_t code_distances = 0;
   std::uint32_t exact_distances = 0;

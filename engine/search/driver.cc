@@ -170,8 +170,7 @@ void Driver::arrive(io::BlockArrival& arrival, JobSource& source) {
 }
 
 Status Driver::absorb(Machine& machine, const BlockWant& want, const io::BlockArrival& arrival) {
-  Status absorbed =
-      machine.query.absorb(want, arrival.block.bytes(), arrival.source == io::BlockSource::disk);
+  Status absorbed = machine.query.absorb(want, arrival.block.bytes(), arrival.source);
   if (absorbed) return absorbed;
   const io::BlockRequest at = snapshot_->locate(want.segment, want.first_slot, 0);
   Error error = std::move(absorbed).error().in_file(snapshot_->block_files()[at.file].file->path());

@@ -205,6 +205,7 @@ std::string_view stop_name(Stop stop) {
 SearchCounters& SearchCounters::operator+=(const SearchCounters& other) {
   reads += other.reads;
   cache_hits += other.cache_hits;
+  shared += other.shared;
   rounds += other.rounds;
   code_distances += other.code_distances;
   exact_distances += other.exact_distances;

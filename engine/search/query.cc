@@ -60,7 +60,7 @@ void Query::State::start(const SearchRequest& search_request,
   request = &search_request;
   segments = search_segments;
   counters = {};
-  outstanding = block_reads = 0;
+  outstanding = outstanding_reads = 0;
   early_stop.reset();
   scorer.emplace(limits.metric, request->query);
   codes.reset(limits.metric, request->query, segments);
@@ -143,10 +143,17 @@ void Query::State::refine_candidates() {
   }
 }
 
-/// Whether the next candidate may have its block read now; ends the search when the budget says no.
-bool Query::State::worth_reading() {
+/// What a block of the segment costs in units of 4 KiB.
+std::uint32_t Query::State::reads_of(std::uint32_t segment) const {
+  return static_cast<std::uint32_t>(segments[segment].shape.block_bytes / kReadUnitBytes);
+}
+
+/// Whether the candidate may have its block read now; ends the search when the budget says no.
+bool Query::State::worth_reading(const Candidate& candidate) {
   if (!rerank_only && outstanding >= std::max(1u, limits.beam_width)) return false;
-  if (request->reads_max == 0 || block_reads + outstanding < request->reads_max) return true;
+  const std::uint64_t reads = std::uint64_t{counters.reads} + outstanding_reads;
+  if (request->reads_max == 0 || reads + reads_of(candidate.segment) <= request->reads_max)
+    return true;
   if (outstanding == 0) early_stop = Stop::reads_max;
   return false;
 }
@@ -165,27 +172,28 @@ std::uint32_t Query::wants(std::span<BlockWant> out) {
       s.early_stop = Stop::deadline;
       break;
     }
-    if (!s.worth_reading()) break;
     CandidateList& order = s.read_order();
+    if (!s.worth_reading(order[i])) break;
     const BlockWant block = s.block_of(order[i]);
     order.set(i, kRead);
     s.blocks.insert(block.segment, block.first_slot);
     ++s.outstanding;
+    s.outstanding_reads += s.reads_of(block.segment);
     out[count++] = block;
   }
   return count;
 }
 
-Status Query::absorb(const BlockWant& want, std::span<const std::byte> page, bool physical) {
+Status Query::absorb(const BlockWant& want, std::span<const std::byte> page,
+                     io::BlockSource source) {
   State& s = *state_;
   const Segment& segment = s.segments[want.segment];
+  const std::uint32_t reads = s.reads_of(want.segment);
   --s.outstanding;
-  if (physical) {
-    ++s.block_reads;
-    s.counters.reads += static_cast<std::uint32_t>(segment.shape.block_bytes / kReadUnitBytes);
-  } else {
-    ++s.counters.cache_hits;
-  }
+  s.outstanding_reads -= reads;
+  s.counters.reads += source == io::BlockSource::disk ? reads : 0;
+  s.counters.cache_hits += source == io::BlockSource::cache;
+  s.counters.shared += source == io::BlockSource::shared;
   CAIRN_ASSIGN(const layout::BlockView view,
                layout::BlockView::open(segment.shape, page, want.first_slot));
   s.score_exact(view);
@@ -211,7 +219,9 @@ void Query::State::score_exact(const layout::BlockView& view) {
 bool Query::done() const {
   State& s = *state_;
   if (s.outstanding != 0) return false;
-  return s.early_stop || s.next_read() == CandidateList::kNone || !s.worth_reading();
+  if (s.early_stop) return true;
+  const std::uint32_t i = s.next_read();
+  return i == CandidateList::kNone || !s.worth_reading(s.read_order()[i]);
 }
 
 void Query::count_round() { ++state_->counters.rounds; }

@@ -16,6 +16,7 @@
 
 #include "engine/math/distance.h"
 #include "engine/search/segment.h"
+#include "io/block_reader.h"
 
 namespace cairn::search {
 
@@ -46,9 +47,8 @@ class Query {
   /// 0 while waiting, or when done.
   std::uint32_t wants(std::span<BlockWant> out);
 
-  /// A verified block arrived. `physical`: it cost a read (else a cache hit or a shared read).
-  /// corrupt if the block breaks an invariant.
-  Status absorb(const BlockWant& want, std::span<const std::byte> page, bool physical);
+  /// A verified block arrived from `source`. corrupt if the block breaks an invariant.
+  Status absorb(const BlockWant& want, std::span<const std::byte> page, io::BlockSource source);
 
   /// Whether nothing more is wanted and nothing is outstanding.
   bool done() const;

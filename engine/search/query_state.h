@@ -56,7 +56,8 @@ struct Query::State {
   std::uint32_t next_read();
   void refine_candidates();
   BlockWant block_of(const Candidate& candidate) const;
-  bool worth_reading();
+  std::uint32_t reads_of(std::uint32_t segment) const;
+  bool worth_reading(const Candidate& candidate);
   bool out_of_time() const;
   void score_exact(const layout::BlockView& view);
 
@@ -81,7 +82,7 @@ struct Query::State {
   bool rerank_only = false;                        // the list is final before the first read
   bool navigable = false;                          // some segment has edges in RAM
   bool refining = false;  // some segment has refinement codes: they order the reads
-  std::uint32_t outstanding = 0, block_reads = 0;
+  std::uint32_t outstanding = 0, outstanding_reads = 0;  // blocks; units of 4 KiB
   std::optional<Stop> early_stop;
 
   std::array<std::uint32_t, layout::kDegreeMax> targets;

@@ -51,7 +51,8 @@ void run_one(const World& w, Query& query, std::span<const Segment> segments, st
     const std::uint32_t count = query.wants(wanted);
     query.count_round();
     for (std::uint32_t b = 0; b < count; ++b)
-      if (!query.absorb(wanted[b], w.owner->page(wanted[b].first_slot), true)) std::abort();
+      if (!query.absorb(wanted[b], w.owner->page(wanted[b].first_slot), io::BlockSource::disk))
+        std::abort();
   }
   const SearchResult result = query.take();
   outcome.counters += result.counters;

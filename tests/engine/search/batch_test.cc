@@ -98,8 +98,17 @@ TEST(Batch, SharesReadsOfOneBlock) {
   const auto alone = must(index->search(same[0]));
   const auto before = index->stats().block_reads;
   const auto results = index->search_batch(same, {.reads_in_flight = 64});
-  for (const auto& result : results) EXPECT_TRUE(same_answer(must(Result(result)), alone));
-  EXPECT_LT(index->stats().block_reads - before, 8 * alone.counters.reads);
+  SearchCounters sum;
+  for (const auto& result : results) {
+    ASSERT_TRUE(result) << result.error().to_string();
+    EXPECT_TRUE(same_answer(*result, alone));
+    EXPECT_EQ(result->counters.reads + result->counters.shared, alone.counters.reads);
+    sum += result->counters;
+  }
+  EXPECT_LT(sum.reads, 8 * alone.counters.reads);
+  EXPECT_EQ(index->stats().block_reads - before, sum.reads);
+  EXPECT_GT(sum.shared, 0u);
+  EXPECT_EQ(sum.cache_hits, 0u);  // the index has no cache
 }
 
 TEST(Batch, AThrowingFilterIsAnErrorOfItsSearch) {

@@ -160,6 +160,21 @@ TEST(Index, KeepsBudgetsOfReads) {
   EXPECT_EQ(must(index->search(request)).stop, Stop::deadline);
 }
 
+TEST(Index, KeepsBudgetsOfReadsOfLargeBlocks) {
+  const auto built = build_index({.count = 200, .dim = 5000});
+  const auto index = open_index(*built);
+  const std::uint32_t reads = index->stats().block_bytes / 4096;  // a block
+  ASSERT_GE(reads, 2u);
+  for (const std::uint32_t reads_max : {reads - 1, reads, 3 * reads - 1, 5 * reads}) {
+    auto request = request_for(*built, 3);
+    request.reads_max = reads_max;
+    const auto result = must(index->search(request));
+    EXPECT_EQ(result.counters.reads, reads_max / reads * reads);
+    EXPECT_EQ(result.stop, Stop::reads_max);
+    EXPECT_EQ(result.neighbors.empty(), reads_max < reads);
+  }
+}
+
 TEST(Index, CountsReadsAndCacheHits) {
   const BuiltIndex& built = shared_index();
   const auto index = open_index(built, {.memory_limit_bytes = 64u << 20});

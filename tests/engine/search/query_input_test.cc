@@ -29,7 +29,8 @@ TEST(QueryInput, CorruptAdjacencyIsAnError) {
   query.start(request, segments);
   BlockWant wanted[1];
   ASSERT_EQ(query.wants(wanted), 1u);
-  const Status status = query.absorb(wanted[0], w.owner->page(wanted[0].first_slot), true);
+  const Status status =
+      query.absorb(wanted[0], w.owner->page(wanted[0].first_slot), io::BlockSource::disk);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ErrorCode::corrupt);
 }
@@ -43,7 +44,7 @@ TEST(QueryInput, ABlockOfAnotherPlaceIsAnError) {
   BlockWant wanted[1];
   ASSERT_EQ(query.wants(wanted), 1u);
   const std::uint32_t other = wanted[0].first_slot == 0 ? segments[0].shape.slots : 0;
-  const Status status = query.absorb(wanted[0], w.owner->page(other), true);
+  const Status status = query.absorb(wanted[0], w.owner->page(other), io::BlockSource::disk);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ErrorCode::corrupt);
 }

@@ -31,7 +31,8 @@ TEST(QueryMemory, AWarmContextAllocatesNothing) {
       while (!query.done()) {
         const std::uint32_t count = query.wants(wanted);
         for (std::uint32_t b = 0; b < count; ++b)
-          ASSERT_TRUE(query.absorb(wanted[b], owner.page(wanted[b].first_slot), true));
+          ASSERT_TRUE(
+              query.absorb(wanted[b], owner.page(wanted[b].first_slot), io::BlockSource::disk));
       }
       const std::size_t made = allocation_count() - before;
       EXPECT_TRUE(i == 0 || made == 0) << "query " << i << " allocated " << made << " times";

@@ -165,7 +165,7 @@ TEST_P(EveryNav, NeverWantsABlockTwiceNorMoreThanTheBeam) {
     ASSERT_FALSE(outstanding.empty());
     const BlockWant want = outstanding.back();
     outstanding.pop_back();
-    ASSERT_TRUE(query.absorb(want, w.owner->page(want.first_slot), true));
+    ASSERT_TRUE(query.absorb(want, w.owner->page(want.first_slot), io::BlockSource::disk));
   }
   EXPECT_TRUE(outstanding.empty());
   EXPECT_EQ(query.take().counters.reads, seen.size());
@@ -181,7 +181,7 @@ TEST_P(EveryNav, AnAbandonedSearchLeavesNoTrace) {
   query.start(other, segments);
   BlockWant wanted[3];
   ASSERT_EQ(query.wants(wanted), 3u);
-  ASSERT_TRUE(query.absorb(wanted[1], w.owner->page(wanted[1].first_slot), true));
+  ASSERT_TRUE(query.absorb(wanted[1], w.owner->page(wanted[1].first_slot), io::BlockSource::disk));
   const auto result = run(query, request, owners, segments);
   ASSERT_TRUE(result);
   expect_same(result->neighbors, expected.neighbors);
@@ -287,7 +287,8 @@ TEST(Query, WithAllEdgesInRamOneRoundIsEnough) {
   EXPECT_EQ(query.wants(more), 0u);
   EXPECT_FALSE(query.done());
   for (std::uint32_t i = 0; i < count; ++i)
-    ASSERT_TRUE(query.absorb(wanted[i], w.owner->page(wanted[i].first_slot), true));
+    ASSERT_TRUE(
+        query.absorb(wanted[i], w.owner->page(wanted[i].first_slot), io::BlockSource::disk));
   EXPECT_EQ(query.wants(more), 0u);
   EXPECT_TRUE(query.done());
   EXPECT_EQ(query.take().stop, Stop::list_exhausted);

@@ -253,8 +253,9 @@ Result<SearchResult> run(Query& query, const SearchRequest& request,
     const BlockWant block = outstanding[at];
     outstanding.erase(outstanding.begin() + static_cast<std::ptrdiff_t>(at));
     query.count_round();
-    CAIRN_TRY(query.absorb(block, owners[block.segment]->page(block.first_slot),
-                           unit(random) >= options.hit_share));
+    CAIRN_TRY(query.absorb(
+        block, owners[block.segment]->page(block.first_slot),
+        unit(random) >= options.hit_share ? io::BlockSource::disk : io::BlockSource::cache));
   }
 }
 
