@@ -8,6 +8,30 @@
 
 namespace cairn::formats {
 
+bool same_file(const std::string& a, const std::string& b) {
+  struct stat facts[2] = {};
+  const auto same = [&] {
+    return facts[0].st_dev == facts[1].st_dev && facts[0].st_ino == facts[1].st_ino;
+  };
+  const auto both = [&](const std::string& first, const std::string& second) {
+    return ::stat(first.c_str(), &facts[0]) == 0 && ::stat(second.c_str(), &facts[1]) == 0;
+  };
+  if (both(a, b)) return same();
+  const auto name = [](const std::string& path) { return path.substr(path.rfind('/') + 1); };
+  return name(a) == name(b) && both(io::parent_dir(a), io::parent_dir(b)) && same();
+}
+
+Status check_not_read(const std::string& output, std::initializer_list<std::string> inputs) {
+  for (const std::string& input : inputs)
+    if (same_file(output, input))
+      return fail({.code = ErrorCode::invalid_argument,
+                   .what = "write",
+                   .file = output,
+                   .found = "the file that is read as '" + input + "'",
+                   .expected = "another name"});
+  return {};
+}
+
 Result<std::unique_ptr<OutputFile>> OutputFile::create(const std::string& path) {
   struct stat facts = {};
   if (::stat(path.c_str(), &facts) == 0 && !S_ISREG(facts.st_mode))

@@ -4,11 +4,19 @@
 
 #include <sys/types.h>
 
+#include <initializer_list>
 #include <memory>
+#include <string>
 
 #include "io/fs.h"
 
 namespace cairn::formats {
+
+/// Whether two paths lead to one file, there already or not yet.
+bool same_file(const std::string& a, const std::string& b);
+
+/// invalid_argument when `output` is one of the files that are read: it would be replaced.
+Status check_not_read(const std::string& output, std::initializer_list<std::string> inputs);
 
 /// Not thread-safe.
 class OutputFile {

@@ -6,9 +6,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "tools/formats/label_file.h"
 #include "tools/formats/vector_reader.h"
 #include "tools/interrupt.h"
-#include "tools/labels.h"
 #include "tools/progress.h"
 #include "tools/table.h"
 #include "tools/verbs/verbs.h"
@@ -27,7 +27,7 @@ Status add_all(formats::VectorReader& reader, const std::string& labels_path, Bu
                Progress& progress) {
   std::vector<Label> labels;
   if (!labels_path.empty()) {
-    CAIRN_ASSIGN(labels, read_labels(labels_path, reader.count()));
+    CAIRN_ASSIGN(labels, formats::read_labels(labels_path, reader.count()));
   }
   std::vector<std::byte> rows(formats::rows_per_chunk(reader.row_bytes()) * reader.row_bytes());
   while (true) {
@@ -125,7 +125,8 @@ Run declare(CLI::App& command) {
   command.add_option("--seed", options->build.seed, "Same seed, same bytes; default 1")
       ->check(at_least(0));
   command.add_option("--labels", options->labels,
-                     "64-bit labels, one a line or little-endian u64 in a .u64bin file");
+                     "64-bit labels: text, one a line, or a .u64bin file: u32 count, u32 1, "
+                     "then a u64 each, little-endian");
   add_json(command, options->json);
   add_quiet(command, options->quiet);
   return [options] { return build(*options); };

@@ -1,0 +1,123 @@
+#include "tools/formats/label_file.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "tools/formats/bytes.h"
+
+namespace cairn::formats {
+namespace {
+
+constexpr std::size_t kHeaderBytes = 8;
+constexpr std::size_t kLineBytesMax = 64;  // 2^64 - 1 has 20 digits
+
+tl::unexpected<Error> bad(const std::string& name, std::string found, std::string expected) {
+  return fail({.code = ErrorCode::invalid_argument,
+               .what = "read labels",
+               .file = name,
+               .found = std::move(found),
+               .expected = std::move(expected)});
+}
+
+Result<std::vector<Label>> read_binary(ByteSource& source, std::uint64_t count,
+                                       const std::string& name) {
+  std::array<std::byte, kHeaderBytes> head = {};
+  CAIRN_ASSIGN(const std::size_t head_bytes, source.read(head));
+  const std::uint32_t rows = load_u32(head.data()), columns = load_u32(head.data() + 4);
+  if (head_bytes < kHeaderBytes || rows != count || columns != 1)
+    return bad(name,
+               head_bytes < kHeaderBytes
+                   ? std::to_string(head_bytes) + " bytes"
+                   : "a header of " + std::to_string(rows) + " x " + std::to_string(columns),
+               "a header of " + std::to_string(count) + " x 1 (two u32)");
+  // Before anything is allocated by a count.
+  const std::uint64_t expected_bytes = kHeaderBytes + count * sizeof(Label);
+  const std::uint64_t bytes = source.bytes().value_or(expected_bytes);
+  if (bytes != expected_bytes)
+    return bad(name, std::to_string(bytes) + " bytes", std::to_string(expected_bytes) + " bytes");
+  std::vector<Label> labels(count);
+  CAIRN_ASSIGN(const std::size_t got, source.read(std::as_writable_bytes(std::span{labels})));
+  if (got == count * sizeof(Label)) return labels;
+  return bad(name, "the end of the file after " + std::to_string(kHeaderBytes + got) + " bytes",
+             std::to_string(expected_bytes) + " bytes");
+}
+
+/// Collects the lines of a text.
+class TextLabels {
+ public:
+  TextLabels(std::uint64_t count, const std::string& name) : count_(count), name_(name) {}
+
+  /// The next piece of the text, wherever it was cut.
+  Status add(std::string_view piece) {
+    while (!piece.empty()) {
+      const std::size_t end = piece.find('\n');
+      line_ += piece.substr(0, std::min(end, kLineBytesMax + 1));
+      if (end == std::string_view::npos && line_.size() <= kLineBytesMax) return {};
+      CAIRN_TRY(end_line());
+      piece.remove_prefix(end + 1);
+    }
+    return {};
+  }
+
+  Result<std::vector<Label>> finish() {
+    if (!line_.empty()) CAIRN_TRY(end_line());  // the last needs no line end
+    if (labels_.size() == count_) return std::move(labels_);
+    return bad(name_, std::to_string(labels_.size()) + " labels", std::to_string(count_));
+  }
+
+ private:
+  Status end_line() {
+    std::string_view digits = line_;
+    if (digits.ends_with('\r')) digits.remove_suffix(1);
+    Label label = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), label);
+    if (line_.size() > kLineBytesMax || error != std::errc{} ||
+        end != digits.data() + digits.size())
+      return bad(name_,
+                 "'" + std::string(digits.substr(0, 40)) + "' in line " +
+                     std::to_string(labels_.size() + 1),
+                 "a whole number below 2^64");
+    if (labels_.size() == count_)
+      return bad(name_, "more than " + std::to_string(count_) + " lines", "one a vector");
+    labels_.push_back(label);
+    line_.clear();
+    return {};
+  }
+
+  std::uint64_t count_;
+  const std::string& name_;
+  std::string line_;
+  std::vector<Label> labels_;
+};
+
+Result<std::vector<Label>> read_text(ByteSource& source, std::uint64_t count,
+                                     const std::string& name) {
+  constexpr std::size_t kPieceBytes = 64 * 1024;
+  TextLabels labels(count, name);
+  std::string piece(kPieceBytes, '\0');
+  while (true) {
+    CAIRN_ASSIGN(const std::size_t got, source.read(std::as_writable_bytes(std::span{piece})));
+    if (got == 0) return labels.finish();
+    CAIRN_TRY(labels.add(std::string_view{piece}.substr(0, got)));
+  }
+}
+
+}  // namespace
+
+Result<std::vector<Label>> read_labels(const std::string& path, std::uint64_t count) {
+  CAIRN_ASSIGN(const auto source, open_file(path));
+  return read_labels(*source, path.ends_with(".u64bin") ? LabelCoding::u64bin : LabelCoding::text,
+                     count, path);
+}
+
+Result<std::vector<Label>> read_labels(ByteSource& source, LabelCoding coding, std::uint64_t count,
+                                       const std::string& name) {
+  return coding == LabelCoding::u64bin ? read_binary(source, count, name)
+                                       : read_text(source, count, name);
+}
+
+}  // namespace cairn::formats
