@@ -16,8 +16,8 @@
 
 #include "io/aligned_buffer.h"
 #include "io/fs.h"
+#include "tools/index_options.h"
 #include "tools/table.h"
-#include "tools/units.h"
 
 namespace cairn {
 namespace {
@@ -45,10 +45,7 @@ Sample measure(const std::string& folder, const tools::Size* memory) {
   Sample sample;
   if (memory == nullptr) return {.rss = rss_bytes()};
   OpenOptions options;
-  if (memory->per_vector)
-    options.memory_limit_bytes_per_vector = static_cast<double>(memory->bytes);
-  else
-    options.memory_limit_bytes = memory->bytes;
+  tools::limit_memory(*memory, options);
   const Clock::time_point start = Clock::now();
   const auto index = Index::open(folder, options);
   sample.open_ms = ms_since(start);

@@ -19,6 +19,12 @@ namespace cairn::tools {
 /// As many as the library takes.
 inline constexpr std::uint32_t kThreadsMax = 1024;
 
+/// Help of options that name a file to write.
+inline constexpr const char* kOutputHelp =
+    "File to write, replacing one of that name; its extension is the format";
+inline constexpr const char* kResultHelp =
+    "File to write, replacing one of that name: u32 queries, u32 k, ids, distances";
+
 /// What a verb does once its arguments are read.
 using Run = std::function<Status()>;
 

@@ -2,10 +2,15 @@
 
 namespace cairn::tools {
 
+void add_memory(CLI::App& command, IndexOptions& options) {
+  add_size(command, "--memory", options.memory,
+           "RAM for the index, e.g. 512M, 8G or 60B/v (bytes a vector); default: all that helps "
+           "but the block cache, at most half of what there is");
+}
+
 void add_index_options(CLI::App& command, IndexOptions& options) {
   command.add_option("--index", options.folder, "Folder of the index")->required();
-  add_size(command, "--memory", options.memory,
-           "RAM for the index, e.g. 512M, 8G or 60B/v (bytes a vector)");
+  add_memory(command, options);
   command
       .add_option_function<std::string>(
           "--io",
@@ -17,13 +22,17 @@ void add_index_options(CLI::App& command, IndexOptions& options) {
   add_quiet(command, options.quiet);
 }
 
+void limit_memory(const Size& size, OpenOptions& options) {
+  if (size.per_vector)
+    options.memory_limit_bytes_per_vector = size.bytes;
+  else
+    options.memory_limit_bytes = size.total(0);
+}
+
 Result<std::unique_ptr<Index>> open_index(const IndexOptions& options) {
   OpenOptions open;
   open.io = options.io;
-  if (options.memory && options.memory->per_vector)
-    open.memory_limit_bytes_per_vector = static_cast<double>(options.memory->bytes);
-  else if (options.memory)
-    open.memory_limit_bytes = options.memory->bytes;
+  if (options.memory) limit_memory(*options.memory, open);
   if (!options.quiet) open.log = [](const std::string& line) { say("cairn: " + line + "\n"); };
   return Index::open(options.folder, open);
 }

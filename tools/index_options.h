@@ -18,8 +18,13 @@ struct IndexOptions {
   bool quiet = false;
 };
 
+/// --memory SIZE
+void add_memory(CLI::App& command, IndexOptions& options);
 /// --index DIR --memory SIZE --io uring|pread --quiet
 void add_index_options(CLI::App& command, IndexOptions& options);
+
+/// What --memory asks of the library.
+void limit_memory(const Size& size, OpenOptions& options);
 
 /// Opens the index; what the library logs goes to standard error unless quiet.
 Result<std::unique_ptr<Index>> open_index(const IndexOptions& options);

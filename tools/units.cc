@@ -37,10 +37,9 @@ std::optional<int> shift_of(char unit) {
 }  // namespace
 
 std::uint64_t Size::total(std::uint64_t vectors) const {
-  std::uint64_t product = bytes;
-  if (per_vector && __builtin_mul_overflow(bytes, vectors, &product))
-    return std::numeric_limits<std::uint64_t>::max();
-  return product;
+  const double product = per_vector ? bytes * static_cast<double>(vectors) : bytes;
+  return product < 0x1p64 ? static_cast<std::uint64_t>(product)
+                          : std::numeric_limits<std::uint64_t>::max();
 }
 
 Result<Size> parse_size(std::string_view text) {
@@ -59,9 +58,8 @@ Result<Size> parse_size(std::string_view text) {
   const std::string_view tail = unit.empty() ? unit : unit.substr(1);
   const bool tail_known = tail.empty() || (unit.front() != 'B' && (tail == "B" || tail == "iB"));
   if (!shift || !tail_known) return not_a_size(text);
-  const double bytes = std::ldexp(number, *shift);
-  if (bytes >= 0x1p63) return not_a_size(text);
-  size.bytes = static_cast<std::uint64_t>(bytes);
+  size.bytes = std::ldexp(number, *shift);
+  if (size.bytes >= 0x1p63) return not_a_size(text);
   return size;
 }
 

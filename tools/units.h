@@ -11,15 +11,15 @@ namespace cairn::tools {
 
 /// A size in bytes, or in bytes for each vector of the index it is applied to.
 struct Size {
-  std::uint64_t bytes = 0;
+  double bytes = 0;  // at least 0, below 2^63
   bool per_vector = false;
 
-  /// bytes, times `vectors` where it is per vector; saturates.
+  /// Whole bytes, times `vectors` where it is per vector; saturates.
   std::uint64_t total(std::uint64_t vectors) const;
 };
 
-/// "4096", "64K", "512M", "8G", "1.5T" (binary units), "60B/v" or "60B" with or without a space.
-/// invalid_argument for anything else, a negative value or an overflow.
+/// "4096", "64K", "512M", "8G", "8GB", "8GiB", "1.5T" (all binary units), "60B" or "60.5B/v"; no
+/// space between. invalid_argument for anything else, a negative value or an overflow.
 Result<Size> parse_size(std::string_view text);
 
 /// 1536 -> "1.5 KiB"; at most one decimal.

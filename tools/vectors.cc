@@ -22,23 +22,32 @@ Result<Vectors> load_vectors(const std::string& path, Metric metric) {
     const std::uint64_t left = reader->count() - first;
     vectors.bytes.resize((first + std::min<std::uint64_t>(step, left)) * vectors.row_bytes());
     CAIRN_ASSIGN(const std::size_t got,
-                 reader->read(std::span{vectors.bytes}.subspan(first * vectors.row_bytes())));
+                 read_checked(*reader, metric,
+                              std::span{vectors.bytes}.subspan(first * vectors.row_bytes())));
     if (got == 0) return vectors;
-    CAIRN_TRY(check_rows({vectors.batch().row(first).data, got, vectors.dim, vectors.dtype}, metric,
-                         first, path));
   }
 }
 
-Status check_shape(const Vectors& queries, DType dtype, std::uint32_t dim, std::string_view what) {
-  if (queries.dtype == dtype && queries.dim == dim) return {};
-  const auto shape = [](DType type, std::uint32_t dimension) {
-    return std::string{dtype_name(type)} + " of dimension " + std::to_string(dimension);
+Result<std::size_t> read_checked(formats::VectorReader& reader, Metric metric,
+                                 std::span<std::byte> rows) {
+  const std::uint64_t first = reader.position();
+  CAIRN_ASSIGN(const std::size_t count, reader.read(rows));
+  CAIRN_TRY(
+      check_rows({rows.data(), count, reader.dim(), reader.dtype()}, metric, first, reader.path()));
+  return count;
+}
+
+Status check_shape(const std::string& path, const Shape& queries, const Shape& expected,
+                   std::string_view what) {
+  if (queries.dtype == expected.dtype && queries.dim == expected.dim) return {};
+  const auto words = [](const Shape& shape) {
+    return std::string{dtype_name(shape.dtype)} + " of dimension " + std::to_string(shape.dim);
   };
   return fail({.code = ErrorCode::invalid_argument,
                .what = "search with",
-               .file = queries.path,
-               .found = shape(queries.dtype, queries.dim),
-               .expected = shape(dtype, dim) + ", that of " + std::string{what}});
+               .file = path,
+               .found = words(queries),
+               .expected = words(expected) + ", that of " + std::string{what}});
 }
 
 }  // namespace cairn::tools

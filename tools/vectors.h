@@ -9,6 +9,11 @@
 
 namespace cairn::tools {
 
+struct Shape {
+  DType dtype = DType::f32;
+  std::uint32_t dim = 0;
+};
+
 /// All rows of one file.
 struct Vectors {
   std::string path;
@@ -18,6 +23,7 @@ struct Vectors {
 
   std::size_t row_bytes() const { return std::size_t{dim} * dtype_bytes(dtype); }
   std::uint64_t count() const { return bytes.size() / row_bytes(); }
+  Shape shape() const { return {dtype, dim}; }
   VectorBatch batch() const { return {bytes.data(), count(), dim, dtype}; }
 };
 
@@ -25,8 +31,13 @@ struct Vectors {
 /// there, never with what a header says.
 Result<Vectors> load_vectors(const std::string& path, Metric metric);
 
-/// invalid_argument unless `queries` have this dtype and dim, those of `what` ("the index").
-Status check_shape(const Vectors& queries, DType dtype, std::uint32_t dim, std::string_view what);
+/// reader.read() of rows that are checked for the metric; the error names file and row.
+Result<std::size_t> read_checked(formats::VectorReader& reader, Metric metric,
+                                 std::span<std::byte> rows);
+
+/// invalid_argument unless the queries of `path` have the shape of `what` ("the index").
+Status check_shape(const std::string& path, const Shape& queries, const Shape& expected,
+                   std::string_view what);
 
 /// Vectors in memory, not owned, as a RowStream.
 class MemoryRows final : public RowStream {

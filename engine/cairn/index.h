@@ -179,7 +179,9 @@ class Index {
   /// the entry points. Reads every file once, and blocks again for the walk; RAM of about 1 byte a
   /// slot and a few MiB. What is wrong is a problem of the report, not an error of the call.
   virtual Result<VerifyReport> verify(const VerifyOptions& options = {}) const = 0;
-  virtual Result<StructureReport> inspect() const = 0;
+  /// `progress` is called now and then, and at the end, with blocks read.
+  virtual Result<StructureReport> inspect(
+      const std::function<void(std::uint64_t done, std::uint64_t total)>& progress = {}) const = 0;
 
   virtual IndexStats stats() const = 0;
   /// Empties the block cache (for measurements).

@@ -104,8 +104,10 @@ class OpenIndex final : public Index {
   Result<VerifyReport> verify(const VerifyOptions& options) const override {
     return guarded("verify", [&] { return verify_folder(snapshot_->folder(), direct_, options); });
   }
-  Result<StructureReport> inspect() const override {
-    return guarded("inspect", [&] { return inspect_folder(snapshot_->folder(), direct_); });
+  Result<StructureReport> inspect(
+      const std::function<void(std::uint64_t, std::uint64_t)>& progress) const override {
+    return guarded("inspect",
+                   [&] { return inspect_folder(snapshot_->folder(), direct_, progress); });
   }
 
   IndexStats stats() const override {

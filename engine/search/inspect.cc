@@ -10,6 +10,8 @@
 namespace cairn::search {
 namespace {
 
+constexpr std::uint64_t kProgressBlocks = 1024;  // between two reports
+
 Status count_block(const ScannedBlock& block, const layout::SegmentRecord& segment,
                    StructureReport& report) {
   std::array<std::uint32_t, layout::kDegreeMax> targets;
@@ -32,12 +34,17 @@ Status count_block(const ScannedBlock& block, const layout::SegmentRecord& segme
 
 }  // namespace
 
-Result<StructureReport> inspect_folder(const IndexFolder& folder, bool direct) {
+Result<StructureReport> inspect_folder(
+    const IndexFolder& folder, bool direct,
+    const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) {
   const layout::Manifest& manifest = folder.manifest();
   StructureReport report;
+  std::uint64_t pages = 0;  // of blocks
   std::map<layout::Role, std::uint64_t> bytes_by_role;
-  for (const layout::FileRecord& record : manifest.files)
+  for (const layout::FileRecord& record : manifest.files) {
     bytes_by_role[role_of(record)] += record.pages * record.page_bytes;
+    if (role_of(record) == layout::Role::blocks) pages += record.pages;
+  }
   for (const auto& [role, bytes] : bytes_by_role)
     report.parts.push_back({.name = std::string(layout::role_name(role)), .bytes = bytes});
   for (const layout::SegmentRecord& segment : manifest.segments) {
@@ -47,6 +54,7 @@ Result<StructureReport> inspect_folder(const IndexFolder& folder, bool direct) {
       const std::string path = folder.path_of(*record);
       const auto visit = [&](const ScannedBlock& block) -> Status {
         Status counted = count_block(block, segment, report);
+        if (progress && report.blocks % kProgressBlocks == 0) progress(report.blocks, pages);
         if (counted) return counted;
         Error error = std::move(counted).error().in_file(path);
         error.block = block.block;
@@ -55,6 +63,7 @@ Result<StructureReport> inspect_folder(const IndexFolder& folder, bool direct) {
       CAIRN_TRY(scan_blocks(folder, *record, shape, map, direct, visit));
     }
   }
+  if (progress) progress(pages, pages);
   return report;
 }
 

@@ -102,6 +102,22 @@ TEST(Generate, QueriesNeedAFile) {
   expect_error(folder, args, 2, {"--query-output"});
 }
 
+TEST(Generate, RefusesOneFileForBaseAndQueries) {
+  const ScratchDir folder;
+  auto args = generate_args("3", "a.u8bin");
+  args.insert(args.end(), {"--queries", "5", "--query-output", "./a.u8bin"});
+  expect_error(folder, args, 2, {"--query-output", "--output"});
+  EXPECT_FALSE(std::filesystem::exists(folder.file("a.u8bin")));
+}
+
+TEST(Generate, ABadQueryPathIsFoundBeforeTheBaseIsWritten) {
+  const ScratchDir folder;
+  auto args = generate_args("3", "a.u8bin");
+  args.insert(args.end(), {"--queries", "5", "--query-output", "none/q.u8bin"});
+  expect_error(folder, args, 1, {"not_found", "none/q.u8bin"});
+  EXPECT_FALSE(std::filesystem::exists(folder.file("a.u8bin")));
+}
+
 TEST(Generate, InterruptedLeavesNothing) {
   for (const auto& [number, word] :
        {std::pair{SIGINT, "interrupted"}, {SIGTERM, "terminated"}, {SIGHUP, "hung up"}}) {
@@ -141,6 +157,22 @@ TEST(Convert, TakesAndSkips) {
   expect_error(folder, {"convert", "a.u8bin", "c.bvecs", "--take", "4", "--skip", "1"}, 1,
                {"take 4 vectors after 1 of 'a.u8bin'", "found 4 vectors"});
   EXPECT_FALSE(std::filesystem::exists(folder.file("c.bvecs")));
+}
+
+TEST(Convert, NeverReplacesItsInput) {
+  const ScratchDir folder;
+  run_ok(folder, generate_args("30", "a.u8bin"));
+  const std::string before = read_text(folder.file("a.u8bin"));
+  expect_error(folder, {"convert", "a.u8bin", "./a.u8bin", "--take", "3"}, 1,
+               {"invalid_argument", "'./a.u8bin'", "the file that is read as 'a.u8bin'"});
+  for (const char* output : {"a.u8bin", "q.u8bin"}) {
+    run_ok(folder, generate_args("5", "q.u8bin"));
+    expect_error(folder,
+                 {"groundtruth", "--input", "a.u8bin", "--queries", "q.u8bin", "-k", "3",
+                  "--output", output},
+                 1, {"invalid_argument", output});
+  }
+  EXPECT_EQ(read_text(folder.file("a.u8bin")), before);
 }
 
 TEST(Convert, NeverChangesTheElementType) {

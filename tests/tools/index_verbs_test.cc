@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -109,6 +110,17 @@ TEST_F(IndexVerbs, VerifyFindsADamagedByte) {
   EXPECT_NE(ran.err.find(".blocks"), std::string::npos) << ran.err;
 }
 
+TEST_F(IndexVerbs, VerifySaysInJsonThatAnIndexDoesNotOpen) {
+  const Ran ran = run_cairn(dir(), {"verify", "none", "--json", "--quiet"});
+  EXPECT_EQ(ran.code, 1);
+  const json verdict = json::parse(ran.out);
+  EXPECT_EQ(verdict.at("ok"), false);
+  ASSERT_EQ(verdict.at("problems").size(), 1U);
+  const auto problem = verdict.at("problems")[0].get<std::string>();
+  EXPECT_NE(problem.find("not_found"), std::string::npos) << problem;
+  EXPECT_EQ(ran.err, "cairn verify: " + problem + "\n");
+}
+
 TEST_F(IndexVerbs, SearchPrintsOneObjectAQuery) {
   const auto results = lines_of(run_ok(dir(), {"search", "--index", "index", "--queries", "q.u8bin",
                                                "-k", "7", "--json", "--quiet"})
@@ -143,6 +155,36 @@ TEST_F(IndexVerbs, SearchWritesTheSameToAFile) {
     EXPECT_EQ(printed[i].at("labels").get<std::vector<std::uint32_t>>(), ids);
     EXPECT_EQ(printed[i].at("distances").get<std::vector<float>>(), distances);
   }
+}
+
+TEST_F(IndexVerbs, SearchNeverReplacesWhatItReads) {
+  const std::string before = read_text(dir().file("q.u8bin"));
+  const auto args = [](const std::string& output) {
+    return std::vector<std::string>{"search",  "--index",  "index", "--queries",
+                                    "q.u8bin", "--output", output,  "--quiet"};
+  };
+  expect_error(dir(), args("q.u8bin"), 1, {"invalid_argument", "'q.u8bin'"});
+  expect_error(dir(), args("index/CURRENT"), 1, {"invalid_argument", "folder of the index"});
+  EXPECT_EQ(read_text(dir().file("q.u8bin")), before);
+}
+
+TEST_F(IndexVerbs, SearchNamesABadRowAfterTheFirstBatch) {
+  run_ok(dir(), {"generate", "--count", "600", "--dim", "8", "--dtype", "f32", "--seed", "3",
+                 "--output", "f.fbin"});
+  run_ok(dir(), {"build", "--input", "f.fbin", "--index", "f", "--codes", "8", "--refine", "0",
+                 "--quiet"});
+  {
+    std::fstream file(dir().file("f.fbin"), std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(8 + 500 * 8 * 4);
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    file.write(reinterpret_cast<const char*>(&nan), sizeof nan);
+  }
+  const Ran ran = run_cairn(dir(), {"search", "--index", "f", "--queries", "f.fbin", "--json",
+                                    "--output", "f.bin", "--quiet"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("vector 500 of 'f.fbin'"), std::string::npos) << ran.err;
+  EXPECT_EQ(lines_of(ran.out).size(), 256U) << "the batch before it was answered";
+  EXPECT_FALSE(std::filesystem::exists(dir().file("f.bin")));
 }
 
 TEST_F(IndexVerbs, MoreThanThereAreIsAllOfThem) {
@@ -251,6 +293,7 @@ TEST_F(IndexVerbs, LabelsAreReturned) {
   const Ran ran = run_cairn(dir(), {"search", "--index", "labelled", "--queries", "q.u8bin",
                                     "--output", "long.bin", "--quiet"});
   EXPECT_EQ(ran.code, 1) << "labels beyond 32 bits do not fit big-ann's format";
+  EXPECT_NE(ran.err.find("'long.bin'"), std::string::npos) << ran.err;
   EXPECT_FALSE(std::filesystem::exists(dir().file("long.bin")));
 }
 

@@ -10,7 +10,7 @@ namespace {
 std::uint64_t bytes_of(std::string_view text) {
   const auto size = parse_size(text);
   EXPECT_TRUE(size) << text;
-  return size ? size->bytes : 0;
+  return size ? size->total(1) : 0;
 }
 
 TEST(ParseSize, BinaryUnits) {
@@ -32,6 +32,8 @@ TEST(ParseSize, PerVector) {
   EXPECT_EQ(size->total(1000), 60000U);
   EXPECT_EQ(size->total(std::numeric_limits<std::uint64_t>::max()),
             std::numeric_limits<std::uint64_t>::max());
+  EXPECT_DOUBLE_EQ(parse_size("60.5B/v")->bytes, 60.5);
+  EXPECT_EQ(parse_size("60.5B/v")->total(1000), 60500U);
   EXPECT_FALSE(parse_size("60B")->per_vector);
   EXPECT_EQ(parse_size("60B")->total(1000), 60U);
 }

@@ -35,6 +35,7 @@ Result<std::uint64_t> rows_to_copy(const formats::VectorReader& reader, const Op
 
 Status convert(const Options& options) {
   install_interrupt();
+  CAIRN_TRY(formats::check_not_read(options.output, {options.input}));
   CAIRN_ASSIGN(const auto reader, formats::VectorReader::open(options.input));
   CAIRN_ASSIGN(const std::uint64_t count, rows_to_copy(*reader, options));
   CAIRN_TRY(reader->seek(options.skip));
@@ -57,8 +58,7 @@ Status convert(const Options& options) {
 Run declare(CLI::App& command) {
   auto options = std::make_shared<Options>();
   command.add_option("INPUT", options->input, "Vectors, in any format")->required();
-  command.add_option("OUTPUT", options->output, "New file; its extension is the format")
-      ->required();
+  command.add_option("OUTPUT", options->output, kOutputHelp)->required();
   command.add_option("--take", options->take, "Copy only this many vectors")->check(at_least(1));
   command.add_option("--skip", options->skip, "Leave out this many vectors first")
       ->check(at_least(0));

@@ -29,34 +29,44 @@ void fill(const Synthetic& set, Synthetic::Stream stream, std::uint64_t first, D
   }
 }
 
-Status write_stream(const Synthetic& set, Synthetic::Stream stream, const std::string& path,
-                    const formats::VectorWriter::Shape& shape, Progress& progress) {
-  CAIRN_ASSIGN(const auto writer, formats::VectorWriter::create(path, shape));
-  const std::size_t row_bytes = std::size_t{shape.dim} * dtype_bytes(shape.dtype);
+using Writer = std::unique_ptr<formats::VectorWriter>;
+
+Status fill_file(const Synthetic& set, Synthetic::Stream stream, const Options& options,
+                 std::uint64_t count, formats::VectorWriter& writer, Progress& progress) {
+  const std::size_t row_bytes = std::size_t{options.dim} * dtype_bytes(options.dtype);
   const std::size_t step = formats::rows_per_chunk(row_bytes);
   std::vector<std::byte> rows(step * row_bytes);
-  for (std::uint64_t first = 0; first < shape.count; first += step) {
+  for (std::uint64_t first = 0; first < count; first += step) {
     CAIRN_TRY(check_interrupt());
-    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(step, shape.count - first));
-    const std::span<std::byte> part = std::span{rows}.first(count * row_bytes);
-    fill(set, stream, first, shape.dtype, part);
-    CAIRN_TRY(writer->write(part));
-    progress.update(first + count);
+    const auto part_count = static_cast<std::size_t>(std::min<std::uint64_t>(step, count - first));
+    const std::span<std::byte> part = std::span{rows}.first(part_count * row_bytes);
+    fill(set, stream, first, options.dtype, part);
+    CAIRN_TRY(writer.write(part));
+    progress.update(first + part_count);
   }
-  return writer->finish();
+  return {};
 }
 
 Status generate(const Options& options) {
   install_interrupt();
-  if (options.queries != 0 && options.query_output.empty())
-    return fail(ErrorCode::invalid_argument, "--queries needs --query-output");
+  // Both files are created first: hours of work must not end at a bad name.
+  CAIRN_ASSIGN(const Writer base, formats::VectorWriter::create(
+                                      options.output, {options.dtype, options.dim, options.count}));
+  Writer queries;
+  if (options.queries != 0) {
+    CAIRN_ASSIGN(queries, formats::VectorWriter::create(
+                              options.query_output, {options.dtype, options.dim, options.queries}));
+  }
   const Synthetic set{options.dim, options.seed};
   Progress progress{"generate", options.count, options.quiet};
-  CAIRN_TRY(write_stream(set, Synthetic::Stream::base, options.output,
-                         {options.dtype, options.dim, options.count}, progress));
-  if (options.query_output.empty()) return {};
-  return write_stream(set, Synthetic::Stream::queries, options.query_output,
-                      {options.dtype, options.dim, options.queries}, progress);
+  CAIRN_TRY(fill_file(set, Synthetic::Stream::base, options, options.count, *base, progress));
+  if (queries) {
+    progress.restart("generate queries", options.queries);
+    CAIRN_TRY(
+        fill_file(set, Synthetic::Stream::queries, options, options.queries, *queries, progress));
+  }
+  CAIRN_TRY(base->finish());
+  return queries ? queries->finish() : Status{};
 }
 
 Run declare(CLI::App& command) {
@@ -75,13 +85,18 @@ Run declare(CLI::App& command) {
   command.add_option("--seed", options->seed, "Another seed, another set")
       ->required()
       ->check(at_least(0));
-  command.add_option("--output", options->output, "New file; its extension is the format")
-      ->required();
+  command.add_option("--output", options->output, kOutputHelp)->required();
   auto* queries = command.add_option("--queries", options->queries, "Query vectors, drawn alike")
                       ->check(at_least(1));
-  command.add_option("--query-output", options->query_output, "New file for the queries")
+  command
+      .add_option("--query-output", options->query_output,
+                  "File for the queries, replacing one of that name")
       ->needs(queries);
   queries->needs("--query-output");
+  command.parse_complete_callback([options] {
+    if (options->queries != 0 && formats::same_file(options->output, options->query_output))
+      throw CLI::ValidationError("--query-output", "found the file of --output, expected another");
+  });
   add_quiet(command, options->quiet);
   return [options] { return generate(*options); };
 }

@@ -33,9 +33,11 @@ Status write(const Options& options, const ExactNeighbors& exact, std::uint32_t 
 
 Status groundtruth(const Options& options) {
   install_interrupt();
+  CAIRN_TRY(formats::check_not_read(options.output, {options.input, options.queries}));
   CAIRN_ASSIGN(const Vectors queries, load_vectors(options.queries, options.metric));
   CAIRN_ASSIGN(auto reader, formats::VectorReader::open(options.input));
-  CAIRN_TRY(check_shape(queries, reader->dtype(), reader->dim(), "'" + options.input + "'"));
+  CAIRN_TRY(check_shape(options.queries, queries.shape(), {reader->dtype(), reader->dim()},
+                        "'" + options.input + "'"));
   FileRows base{std::move(reader)};
   ExactOptions exact;
   exact.metric = options.metric;
@@ -59,8 +61,7 @@ Run declare(CLI::App& command) {
   command.add_option("--queries", options->queries, "Queries of the same dimension and type")
       ->required();
   command.add_option("-k", options->k, "Neighbours of each query")->required()->check(at_least(1));
-  command.add_option("--output", options->output, "New file: u32 queries, u32 k, ids, distances")
-      ->required();
+  command.add_option("--output", options->output, kResultHelp)->required();
   add_metric(command, options->metric);
   add_threads(command, options->threads);
   add_quiet(command, options->quiet);

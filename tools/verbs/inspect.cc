@@ -89,7 +89,9 @@ void print_report_json(const IndexStats& stats, const StructureReport& report) {
 
 Status inspect(const Options& options) {
   CAIRN_ASSIGN(const auto index, open_index(options.index));
-  CAIRN_ASSIGN(const StructureReport report, index->inspect());
+  Progress progress{"inspect", 1, options.index.quiet};
+  const auto show = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
+  CAIRN_ASSIGN(const StructureReport report, index->inspect(show));
   if (options.json)
     print_report_json(index->stats(), report);
   else
@@ -97,32 +99,49 @@ Status inspect(const Options& options) {
   return {};
 }
 
-Status verify(const Options& options) {
+void print_verdict_json(const VerifyReport& report) {
+  nlohmann::ordered_json problems = nlohmann::ordered_json::array();
+  for (const Error& problem : report.problems) problems.push_back(problem.to_string());
+  const nlohmann::ordered_json object = {{"ok", report.ok()},
+                                         {"blocks", report.blocks},
+                                         {"vectors", report.vectors},
+                                         {"edges", report.edges},
+                                         {"unreachable", report.unreachable},
+                                         {"without_in_edge", report.without_in_edge},
+                                         {"problems", problems}};
+  print(object.dump() + "\n");
+}
+
+Result<VerifyReport> verify_folder(const Options& options) {
   CAIRN_ASSIGN(const auto index, open_index(options.index));
   Progress progress{"verify", 1, options.index.quiet};
   VerifyOptions verify_options;
   verify_options.progress = [&](std::uint64_t done, std::uint64_t total) {
     progress.update(done, total);
   };
-  CAIRN_ASSIGN(const VerifyReport report, index->verify(verify_options));
-  if (options.json) {
-    nlohmann::ordered_json problems = nlohmann::ordered_json::array();
-    for (const Error& problem : report.problems) problems.push_back(problem.to_string());
-    const nlohmann::ordered_json object = {{"ok", report.ok()},
-                                           {"blocks", report.blocks},
-                                           {"vectors", report.vectors},
-                                           {"edges", report.edges},
-                                           {"unreachable", report.unreachable},
-                                           {"without_in_edge", report.without_in_edge},
-                                           {"problems", problems}};
-    print(object.dump() + "\n");
-  } else {
+  return index->verify(verify_options);
+}
+
+Status verify(const Options& options) {
+  auto checked = verify_folder(options);
+  if (!checked) {
+    // An index that does not even open is a verdict too, for whoever reads standard output.
+    if (options.json) {
+      const nlohmann::ordered_json object = {{"ok", false},
+                                             {"problems", {checked.error().to_string()}}};
+      print(object.dump() + "\n");
+    }
+    return fail(std::move(checked).error());
+  }
+  const VerifyReport& report = *checked;
+  if (options.json)
+    print_verdict_json(report);
+  else
     print(
         fmt::format("{} blocks, {} vectors, {} edges; {} unreachable, {} without an in-edge: {}\n",
                     show_count(report.blocks), show_count(report.vectors), show_count(report.edges),
                     show_count(report.unreachable), show_count(report.without_in_edge),
                     report.ok() ? "whole" : "DAMAGED"));
-  }
   if (report.ok()) return {};
   for (std::size_t i = 1; i < report.problems.size(); ++i)
     say(fmt::format("cairn: {}\n", report.problems[i].to_string()));
@@ -133,6 +152,7 @@ template <Status (*Work)(const Options&)>
 Run declare(CLI::App& command) {
   auto options = std::make_shared<Options>();
   command.add_option("folder", options->index.folder, "Folder of the index")->required();
+  add_memory(command, options->index);
   add_json(command, options->json);
   add_quiet(command, options->index.quiet);
   return [options] { return Work(*options); };

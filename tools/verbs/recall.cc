@@ -84,7 +84,7 @@ Status recall(const Options& options) {
   CAIRN_ASSIGN(const auto index, open_index(options.index));
   const IndexStats stats = index->stats();
   CAIRN_ASSIGN(const Vectors queries, load_vectors(options.queries, stats.metric));
-  CAIRN_TRY(check_shape(queries, stats.dtype, stats.dim, "the index"));
+  CAIRN_TRY(check_shape(options.queries, queries.shape(), {stats.dtype, stats.dim}, "the index"));
   const auto k =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(options.measure.k, stats.vector_count));
   std::vector<float> kth;

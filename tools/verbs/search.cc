@@ -1,5 +1,6 @@
 // cairn search: answers for a file of queries.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <limits>
 #include <memory>
@@ -15,13 +16,15 @@
 namespace cairn::tools {
 namespace {
 
-constexpr std::size_t kBatch = 256;  // queries between two looks at the progress
+constexpr std::size_t kBatch = 256;  // queries in memory at a time
 
 struct Options {
   IndexOptions index;
   std::string queries, output;
   std::uint32_t k = 10, list_size = 0, reads_max = 0;
   bool json = false;
+
+  bool prints() const { return json || output.empty(); }
 };
 
 void print_result(const Options& options, std::uint64_t query, const SearchResult& result) {
@@ -45,13 +48,15 @@ void print_result(const Options& options, std::uint64_t query, const SearchResul
 }
 
 /// big-ann's format has 32-bit ids.
-Status write_result(formats::ResultWriter& writer, const SearchResult& result) {
+Status write_result(formats::ResultWriter& writer, const std::string& path,
+                    const SearchResult& result) {
   std::vector<std::uint32_t> ids;
   std::vector<float> distances;
   for (const Neighbor& n : result.neighbors) {
     if (n.label >= formats::kNoId)
       return fail({.code = ErrorCode::over_limit,
-                   .what = "write result",
+                   .what = "write a result to",
+                   .file = path,
                    .found = "label " + std::to_string(n.label),
                    .expected = "below 2^32 - 1 in this format; use --json"});
     ids.push_back(static_cast<std::uint32_t>(n.label));
@@ -60,39 +65,68 @@ Status write_result(formats::ResultWriter& writer, const SearchResult& result) {
   return writer.write(ids, distances);
 }
 
+Result<std::unique_ptr<formats::ResultWriter>> create_output(const Options& options,
+                                                             const IndexStats& stats,
+                                                             std::uint64_t queries) {
+  install_interrupt();
+  CAIRN_TRY(formats::check_not_read(options.output, {options.queries}));
+  if (formats::same_file(io::parent_dir(options.output), options.index.folder))
+    return fail({.code = ErrorCode::invalid_argument,
+                 .what = "write",
+                 .file = options.output,
+                 .found = "a place in the folder of the index"});
+  if (queries > std::numeric_limits<std::uint32_t>::max())
+    return fail({.code = ErrorCode::over_limit,
+                 .what = "write",
+                 .file = options.output,
+                 .found = std::to_string(queries) + " queries",
+                 .expected = "at most 2^32 - 1 in this format; use --json"});
+  const auto k = static_cast<std::uint32_t>(std::min<std::uint64_t>(options.k, stats.vector_count));
+  return formats::ResultWriter::create(options.output,
+                                       {.queries = static_cast<std::uint32_t>(queries), .k = k});
+}
+
+/// Answers rows `first` and following, and hands the answers on. `writer` may be null.
+Status answer(const Options& options, const Index& index, const VectorBatch& queries,
+              std::uint64_t first, formats::ResultWriter* writer) {
+  std::vector<SearchRequest> requests(queries.count);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    requests[i].query = queries.row(i);
+    requests[i].k = options.k;
+    requests[i].list_size = options.list_size;
+    requests[i].reads_max = options.reads_max;
+  }
+  const auto results = index.search_batch(requests);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (!results[i]) return fail(results[i].error());
+    if (writer != nullptr) CAIRN_TRY(write_result(*writer, options.output, *results[i]));
+    if (options.prints()) print_result(options, first + i, *results[i]);
+  }
+  return check_output();
+}
+
 Status search(const Options& options) {
   CAIRN_ASSIGN(const auto index, open_index(options.index));
   const IndexStats stats = index->stats();
-  CAIRN_ASSIGN(const Vectors queries, load_vectors(options.queries, stats.metric));
-  CAIRN_TRY(check_shape(queries, stats.dtype, stats.dim, "the index"));
-  const VectorBatch batch = queries.batch();
+  CAIRN_ASSIGN(const auto queries, formats::VectorReader::open(options.queries));
+  CAIRN_TRY(check_shape(options.queries, {queries->dtype(), queries->dim()},
+                        {stats.dtype, stats.dim}, "the index"));
   std::unique_ptr<formats::ResultWriter> writer;
   if (!options.output.empty()) {
-    install_interrupt();
-    const auto k =
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(options.k, stats.vector_count));
-    CAIRN_ASSIGN(writer,
-                 formats::ResultWriter::create(
-                     options.output, {.queries = static_cast<std::uint32_t>(batch.count), .k = k}));
+    CAIRN_ASSIGN(writer, create_output(options, stats, queries->count()));
   }
-  Progress progress{"search", batch.count, options.index.quiet || !writer};
-  for (std::uint64_t first = 0; first < batch.count; first += kBatch) {
+  // Results that scroll by on the same terminal are progress enough.
+  const bool hidden = options.prints() && ::isatty(STDOUT_FILENO) == 1;
+  Progress progress{"search", queries->count(), options.index.quiet || hidden};
+  std::vector<std::byte> rows(kBatch * queries->row_bytes());
+  while (true) {
     CAIRN_TRY(check_interrupt());
-    CAIRN_TRY(check_output());
-    std::vector<SearchRequest> requests(std::min<std::uint64_t>(kBatch, batch.count - first));
-    for (std::size_t i = 0; i < requests.size(); ++i) {
-      requests[i].query = batch.row(first + i);
-      requests[i].k = options.k;
-      requests[i].list_size = options.list_size;
-      requests[i].reads_max = options.reads_max;
-    }
-    const auto results = index->search_batch(requests);
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      if (!results[i]) return fail(results[i].error());
-      if (writer) CAIRN_TRY(write_result(*writer, *results[i]));
-      if (!writer || options.json) print_result(options, first + i, *results[i]);
-    }
-    progress.update(first + requests.size());
+    const std::uint64_t first = queries->position();
+    CAIRN_ASSIGN(const std::size_t count, read_checked(*queries, stats.metric, rows));
+    if (count == 0) break;
+    CAIRN_TRY(answer(options, *index, {rows.data(), count, queries->dim(), queries->dtype()}, first,
+                     writer.get()));
+    progress.update(queries->position());
   }
   return writer ? writer->finish() : Status{};
 }
@@ -109,7 +143,7 @@ Run declare(CLI::App& command) {
       ->check(at_least(1));
   command.add_option("--reads-max", options->reads_max, "Most block reads a query")
       ->check(at_least(1));
-  command.add_option("--output", options->output, "New file: u32 queries, u32 k, ids, distances");
+  command.add_option("--output", options->output, kResultHelp);
   add_json(command, options->json);
   return [options] { return search(*options); };
 }

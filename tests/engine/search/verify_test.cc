@@ -43,7 +43,15 @@ TEST(Verify, PassesAGoodIndexWithItsCounts) {
 TEST(Inspect, CountsWhatIsThere) {
   const BuiltIndex& built = shared_index();
   const auto index = open_index(built);
-  const auto report = must(index->inspect());
+  std::uint64_t told = 0, of = 0;
+  const auto report = must(index->inspect([&](std::uint64_t done, std::uint64_t total) {
+    EXPECT_GE(done, told);
+    EXPECT_LE(done, total);
+    told = done;
+    of = total;
+  }));
+  EXPECT_EQ(told, of);
+  EXPECT_GE(of, report.blocks);
   const auto stats = index->stats();
   EXPECT_EQ(report.vectors, stats.vector_count);
   EXPECT_EQ(report.places, stats.slot_count);
