@@ -49,7 +49,7 @@ struct ManifestHeader {
   std::uint64_t total_bytes;   // of the whole manifest
   std::uint64_t checksum;      // XXH3-64 of the whole manifest with this field 0
   std::uint64_t sequence;
-  std::uint64_t index_id;  // hash of parameters, seed and input digest
+  std::uint64_t index_id;  // hash of builder, kernels, parameters, seed and input
   std::uint64_t compatible;
   std::uint64_t readable;
   std::uint64_t incompatible;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <numeric>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "engine/build/carve.h"
@@ -15,6 +16,7 @@
 #include "engine/build/repair.h"
 #include "engine/build/space.h"
 #include "engine/build/write_index.h"
+#include "engine/math/distance.h"
 
 namespace cairn::build {
 namespace {
@@ -81,10 +83,13 @@ class Assembly {
             .seed = seed(Stream::codes)};
   }
 
-  /// Of everything that decides the bytes of the index; the number of threads does not.
+  /// Of everything that decides the bytes of the index: kernels round differently, and the number
+  /// of threads changes nothing.
   std::uint64_t index_id() {
     const CodeOptions codes = code_options();
     return Hash()
+        .add_value(kBuilderVersion)
+        .add(std::as_bytes(std::span(math::kernel_path())))
         .add_value(options_.metric)
         .add_value(data_.vectors().dtype)
         .add_value(data_.vectors().dim)

@@ -3,6 +3,7 @@
 
 #include <cairn/builder.h>
 
+#include <cstdint>
 #include <string>
 
 #include "engine/build/dataset.h"
@@ -11,6 +12,10 @@
 #include "io/fs.h"
 
 namespace cairn::build {
+
+/// Raised by each change of the builder that makes other bytes of the same input: the index is then
+/// another one, and its name says so.
+inline constexpr std::uint32_t kBuilderVersion = 1;
 
 /// Builds the index of `data` (at least one row) into the empty folder `folder` and reads it back.
 /// Fills `report`. `options` are checked, threads set.

@@ -10,6 +10,7 @@
 
 #include "engine/math/pq.h"
 #include "tests/engine/build/build_test_util.h"
+#include "tests/engine/math/rows.h"
 
 namespace cairn::build {
 namespace {
@@ -116,6 +117,23 @@ TEST(Builder, IdentityFollowsInputAndOptions) {
   build(rows, other);
   other.alpha = 1.3;
   build(rows, other);
+}
+
+TEST(Builder, IdentityFollowsTheKernels) {
+  const ScratchDir dir;
+  const Rows rows = random_rows(200, 8, DType::u8, 1);
+  std::set<std::uint64_t> ids;
+  std::set<std::string> paths;
+  for (const std::int64_t path : math::supported_paths()) {
+    hwy::SetSupportedTargetsForTest(path);
+    const std::string folder = dir.file(hwy::TargetName(path));
+    build_index(folder, rows, small_options());
+    hwy::SetSupportedTargetsForTest(0);
+    const auto header = read_index(folder).manifest.header;
+    ids.insert(header.index_id);
+    paths.insert(header.kernel_path);
+  }
+  EXPECT_EQ(ids.size(), paths.size());
 }
 
 TEST(Builder, KeepsEveryDuplicate) {

@@ -11,6 +11,7 @@
 #include "engine/math/distance.h"
 #include "engine/math/kmeans.h"
 #include "tests/engine/build/build_test_util.h"
+#include "tests/engine/math/rows.h"
 
 namespace cairn::build {
 namespace {
@@ -40,6 +41,14 @@ std::vector<Label> golden_labels() {
   return labels;
 }
 
+/// The kernels that every machine has which this program runs on, while it lives: so the bytes are
+/// compared there too where the CPU has other kernels than the one that made them.
+class BaselineKernels {
+ public:
+  BaselineKernels() { hwy::SetSupportedTargetsForTest(HWY_STATIC_TARGET); }
+  ~BaselineKernels() { hwy::SetSupportedTargetsForTest(0); }
+};
+
 BuildReport build_golden(const std::string& folder, std::uint32_t threads) {
   BuildOptions options;
   options.degree = 12;
@@ -53,6 +62,7 @@ BuildReport build_golden(const std::string& folder, std::uint32_t threads) {
 TEST(GoldenIndex, IsReadable) {
   if (std::getenv("CAIRN_GOLDEN_UPDATE") != nullptr) {
     std::filesystem::remove_all(kGolden);
+    const BaselineKernels baseline;
     build_golden(kGolden, 1);
   }
   const StoredIndex index = read_index(kGolden);
@@ -85,6 +95,7 @@ TEST(GoldenIndex, OpensAndAnswers) {
 }
 
 TEST(GoldenIndex, IsWhatTheBuilderMakes) {
+  const BaselineKernels baseline;
   const std::string recorded = read_index(kGolden).manifest.header.kernel_path;
   if (recorded != math::kernel_path())
     GTEST_SKIP() << "built with kernels for " << recorded << ", here are " << math::kernel_path();
