@@ -206,8 +206,8 @@ class AsyncEngine {
   using Ticket = std::uint64_t;
   virtual ~AsyncEngine() = default;
   /// Takes a copy of the request and of its query. `completion` runs exactly once on an engine
-  /// thread and must not block or throw. ErrorCode::busy at once when the queue is full (the
-  /// completion is then not called).
+  /// thread and must not block or throw. At once, and then the completion is not called: errors of
+  /// Index::search for the request, busy when the queue is full, cancelled during destruction.
   virtual Result<Ticket> submit(const SearchRequest& request, Completion completion) = 0;
   /// Asks for an early end: the completion gets ErrorCode::cancelled unless its search has ended.
   /// A ticket that has completed is ignored.

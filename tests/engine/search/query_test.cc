@@ -231,6 +231,35 @@ TEST_P(EveryNav, OnlyAdmittedLabelsAreReturned) {
   EXPECT_EQ(all.stop, Stop::exhausted);
 }
 
+// Fewer than k of the vectors that a small list reads are admitted: all of these are returned, and
+// no other.
+TEST_P(EveryNav, ASelectiveFilterGetsWhatASmallListReads) {
+  const World w = world();
+  std::size_t returned = 0;
+  for (std::uint32_t i = 0; i < 10; ++i) {
+    SearchRequest request = w.request(i, 10, 20);
+    const auto admits = [](Label label) { return label % 60 == 0; };
+    std::set<Label> asked;
+    request.allow = [&](Label label) {
+      asked.insert(label);
+      return admits(label);
+    };
+    const SearchResult result = search(w, request);
+    EXPECT_LT(asked.size(), kCount);
+    EXPECT_EQ(asked.size(), result.counters.exact_distances);
+    SearchRequest every = request;
+    every.allow = admits;
+    every.k = kCount;
+    std::vector<Neighbor> expected = truth(w, every);
+    std::erase_if(expected, [&](const Neighbor& n) { return !asked.contains(n.label); });
+    ASSERT_LT(expected.size(), request.k);
+    expect_same(result.neighbors, expected);
+    EXPECT_EQ(result.stop, Stop::list_exhausted);
+    returned += expected.size();
+  }
+  EXPECT_GT(returned, 0u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Query, EveryNav, ::testing::Range(0u, kAllSlices + 1));
 
 // ---- segments ---------------------------------------------------------------------------------
