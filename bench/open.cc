@@ -1,5 +1,6 @@
 // What opening an index costs: RSS of a process that holds it open against one that holds nothing,
-// beside index_ram_bytes; and the time of open() beside the sequential read of as many bytes.
+// beside index_ram_bytes; and the time of open() beside the sequential read of the pages that it
+// loads, O_DIRECT both: the median of nine of each, taken in turns.
 //   bench/open --index DIR --memory 40B/v,120B/v
 #include <cairn/index.h>
 #include <fcntl.h>
@@ -7,15 +8,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "io/aligned_buffer.h"
 #include "io/fs.h"
+#include "layout/page.h"
 #include "tools/index_options.h"
 #include "tools/table.h"
 
@@ -38,76 +42,115 @@ std::uint64_t rss_bytes() {
 /// What one child process saw.
 struct Sample {
   std::uint64_t rss = 0, index_ram = 0;
+  std::uint64_t codes = 0, refine = 0, nav = 0, entries = 0;
   double open_ms = 0;
 };
 
-Sample measure(const std::string& folder, const tools::Size* memory) {
-  Sample sample;
-  if (memory == nullptr) return {.rss = rss_bytes()};
+std::optional<Sample> measure(const std::string& folder, const tools::Size* memory) {
+  if (memory == nullptr) return Sample{.rss = rss_bytes()};
   OpenOptions options;
   tools::limit_memory(*memory, options);
   const Clock::time_point start = Clock::now();
   const auto index = Index::open(folder, options);
-  sample.open_ms = ms_since(start);
+  const double open_ms = ms_since(start);
   if (!index) {
     fmt::print(stderr, "{}\n", index.error().to_string());
-    return sample;
+    return std::nullopt;
   }
-  sample.rss = rss_bytes();
-  sample.index_ram = (*index)->stats().index_ram_bytes;
-  return sample;
+  const IndexStats stats = (*index)->stats();
+  return Sample{.rss = rss_bytes(),
+                .index_ram = stats.index_ram_bytes,
+                .codes = stats.codes_ram_bytes,
+                .refine = stats.refine_ram_bytes,
+                .nav = stats.nav_ram_bytes,
+                .entries = stats.entries_ram_bytes,
+                .open_ms = open_ms};
 }
 
-Sample in_child(const std::string& folder, const tools::Size* memory) {
+std::optional<Sample> in_child(const std::string& folder, const tools::Size* memory) {
   int ends[2];
-  if (pipe(ends) != 0) return {};
+  if (pipe(ends) != 0) return std::nullopt;
   const pid_t child = fork();
   if (child == 0) {
-    const Sample sample = measure(folder, memory);
-    const bool sent = write(ends[1], &sample, sizeof sample) == sizeof sample;
+    const auto sample = measure(folder, memory);
+    const bool sent = sample && write(ends[1], &*sample, sizeof *sample) == sizeof *sample;
     _exit(sent ? 0 : 1);
   }
+  close(ends[1]);
   Sample sample;
-  if (read(ends[0], &sample, sizeof sample) != sizeof sample) sample = {};
+  const bool received = read(ends[0], &sample, sizeof sample) == sizeof sample;
   waitpid(child, nullptr, 0);
   close(ends[0]);
-  close(ends[1]);
-  return sample;
+  return received ? std::optional(sample) : std::nullopt;
 }
 
-/// Sequential O_DIRECT read of `bytes` over the folder's files, in reads of 1 MiB.
-double sequential_ms(const std::string& folder, std::uint64_t bytes) {
+/// Reads the pages that hold the first `bytes` of each part, file after file.
+std::optional<double> sequential_ms(const std::string& folder, const Sample& loaded) {
   constexpr std::size_t kChunk = 1u << 20;
   auto buffer = io::AlignedBuffer::create(kChunk);
-  if (!buffer) return 0;
+  if (!buffer) return std::nullopt;
   const Clock::time_point start = Clock::now();
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string role = entry.path().extension().string();
+    const std::uint64_t bytes = role == ".codes"     ? loaded.codes
+                                : role == ".refine"  ? loaded.refine
+                                : role == ".nav"     ? loaded.nav
+                                : role == ".entries" ? loaded.entries
+                                                     : 0;
+    if (bytes == 0) continue;
     const auto file = io::posix_fs().open(entry.path().string(), true);
-    if (!file) continue;
-    for (std::uint64_t at = 0; at + kChunk <= (*file)->bytes() && bytes >= kChunk; at += kChunk) {
-      if (!(*file)->read(at, buffer->bytes().first(kChunk))) return 0;
-      bytes -= kChunk;
+    if (!file) return std::nullopt;
+    const std::uint64_t pages = bytes / layout::kPagePayloadBytes + 1;
+    const std::uint64_t end = std::min((*file)->bytes(), pages * layout::kPageBytes);
+    for (std::uint64_t at = 0; at < end; at += kChunk) {
+      const std::size_t size = std::min<std::uint64_t>(kChunk, end - at);
+      if (!(*file)->read(at, buffer->bytes().first(size))) return std::nullopt;
     }
   }
   return ms_since(start);
 }
 
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + std::ssize(values) / 2, values.end());
+  return values[values.size() / 2];
+}
+
+/// Adds a row; false when something failed.
+bool add_row(const std::string& folder, const std::string& text, const tools::Size& size,
+             tools::Table& table) {
+  constexpr int kRounds = 9;
+  const auto nothing = in_child(folder, nullptr);
+  std::optional<Sample> open;
+  std::vector<double> opens, reads;
+  for (int round = 0; round < kRounds; ++round) {
+    open = in_child(folder, &size);
+    if (!nothing || !open) return false;
+    const auto sequential = sequential_ms(folder, *open);
+    if (!sequential) return false;
+    opens.push_back(open->open_ms);
+    reads.push_back(*sequential);
+  }
+  const auto difference = static_cast<std::int64_t>(open->rss - nothing->rss - open->index_ram);
+  table.add({text, tools::show_count(open->index_ram), tools::show_count(open->rss),
+             tools::show_count(nothing->rss), fmt::format("{}", difference),
+             fmt::format("{:.1f}", median(opens)), fmt::format("{:.1f}", median(reads)),
+             fmt::format("{:.2f}", median(opens) / median(reads))});
+  return true;
+}
+
 int run(const std::string& folder, const std::string& limits) {
   tools::Table table({"memory", "index_ram_bytes", "RSS", "RSS, nothing open", "difference - index",
-                      "open ms", "sequential read ms"});
+                      "open ms", "sequential read ms", "ratio"});
   for (std::size_t at = 0; at < limits.size();) {
     const std::size_t comma = std::min(limits.find(',', at), limits.size());
     const std::string text = limits.substr(at, comma - at);
     at = comma + 1;
     const auto size = tools::parse_size(text);
     if (!size) return fmt::print(stderr, "{}\n", size.error().to_string()), 2;
-    const Sample nothing = in_child(folder, nullptr);
-    const Sample open = in_child(folder, &*size);
-    const double sequential = sequential_ms(folder, open.index_ram);
-    const auto difference = static_cast<std::int64_t>(open.rss - nothing.rss - open.index_ram);
-    table.add({text, tools::show_count(open.index_ram), tools::show_count(open.rss),
-               tools::show_count(nothing.rss), fmt::format("{}", difference),
-               fmt::format("{:.0f}", open.open_ms), fmt::format("{:.0f}", sequential)});
+    if (!add_row(folder, text, *size, table)) {
+      fmt::print(stderr, "open: no figure for {} at {}\n", folder, text);
+      return 1;
+    }
   }
   fmt::print("{}", table.text());
   return 0;

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "tests/sanitized.h"
 #include "tests/tools/run_cairn.h"
 
 namespace cairn::tools {
@@ -151,9 +152,7 @@ TEST(Streams, AFileLeftByAKilledRunOfTheSameProcessIdIsReplaced) {
 }
 
 TEST(Limits, ThreadsThatCannotBeStartedAreAnError) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers reserve more address space than any limit allows";
-#endif
+  if (kSanitized) GTEST_SKIP() << "sanitizers reserve more address space than any limit allows";
   const ScratchDir folder;
   make_index(folder);
   const Ran ran = run_shell(folder,

@@ -81,7 +81,10 @@ void expect_error(const io::ScratchDir& folder, const std::vector<std::string>& 
   EXPECT_EQ(ran.code, code) << ran.err;
   EXPECT_EQ(ran.out, "");
   ASSERT_FALSE(ran.err.empty());
-  EXPECT_EQ(ran.err.find('\n'), ran.err.size() - 1) << ran.err;
+  std::string said = ran.err;
+  // Where io_uring is refused, that is said once before.
+  if (said.starts_with("cairn: reads by threads: ")) said.erase(0, said.find('\n') + 1);
+  EXPECT_EQ(said.find('\n'), said.size() - 1) << ran.err;
   for (const std::string& part : parts)
     EXPECT_NE(ran.err.find(part), std::string::npos) << "no '" << part << "' in: " << ran.err;
 }

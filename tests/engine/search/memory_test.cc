@@ -10,6 +10,7 @@
 #include "engine/search/memory_plan.h"
 #include "engine/search/process_memory.h"
 #include "tests/engine/search/search_test_util.h"
+#include "tests/sanitized.h"
 
 namespace cairn::search::testing {
 namespace {
@@ -109,14 +110,6 @@ TEST(ProcessMemory, TakesTheLeastLimitOfTheGroupsAndTheirAncestors) {
 }
 
 // ---- the open index
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool kSanitized = false;
-#endif
 
 std::uint64_t rss_bytes() {
   std::ifstream statm("/proc/self/statm");

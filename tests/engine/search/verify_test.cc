@@ -229,7 +229,7 @@ TEST(Verify, NamesASelfEdge) {
     const std::uint32_t self = 4 * slots + 1;
     targets.back() = self;
     std::ranges::sort(targets);
-    targets.erase(std::ranges::unique(targets).begin(), targets.end());
+    targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
   });
   const auto report = forged.verify();
   EXPECT_TRUE(names(report, "itself", forged.path(kBlocks), 4));
