@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "bench/peers/measure.h"
+#include "tools/recall/report.h"
 #include "tools/table.h"
 #include "tools/units.h"
 
@@ -58,39 +59,24 @@ std::string machine() {
                      kernel.release);
 }
 
-nlohmann::json row_json(const std::string& name, const Row& row, const BuildFigures& build) {
-  return {{"peer", name},
-          {"threads", row.threads},
-          {"list_size", row.list_size},
-          {"recall", row.recall},
-          {"qps", row.qps},
-          {"mean_us", row.mean_us},
-          {"p50_us", row.p50_us},
-          {"p99_us", row.p99_us},
-          {"p999_us", row.p999_us},
-          {"reads", 0},
-          {"rounds", 0},
-          {"cpu_us", row.cpu_us},
-          {"index_ram_bytes", build.resident_bytes},
-          {"build_core_us_per_vector", build.core_us_per_vector},
-          {"build_wall_s", build.wall_s},
-          {"peak_rss_bytes", build.peak_rss_bytes}};
+nlohmann::ordered_json row_json(const std::string& name, const tools::RecallRow& row,
+                                const BuildFigures& build) {
+  nlohmann::ordered_json object = {{"peer", name}};
+  object.update(tools::recall_json(row));
+  object["build_core_us_per_vector"] = build.core_us_per_vector;
+  object["build_wall_s"] = build.wall_s;
+  object["peak_rss_bytes"] = build.peak_rss_bytes;
+  return object;
 }
 
-void print_table(const Peer& peer, const BuildFigures& build, const std::vector<Row>& rows,
-                 std::uint32_t threads) {
+void print_table(const Peer& peer, const BuildFigures& build,
+                 const std::vector<tools::RecallRow>& rows, std::uint32_t threads) {
   fmt::print("{}\n", peer.description());
   fmt::print("build, {} threads: {:.1f} core-us/vector, {:.1f} s, resident {}, peak RSS {}\n",
              threads, build.core_us_per_vector, build.wall_s,
              tools::show_bytes(build.resident_bytes), tools::show_bytes(build.peak_rss_bytes));
-  tools::Table table({peer.list_name(), "threads", "recall", "qps", "mean_us", "p50_us", "p99_us",
-                      "p999_us", "reads", "rounds", "cpu_us", "index_ram_bytes"});
-  for (const Row& row : rows)
-    table.add({std::to_string(row.list_size), std::to_string(row.threads),
-               fmt::format("{:.4f}", row.recall), fmt::format("{:.0f}", row.qps),
-               fmt::format("{:.1f}", row.mean_us), fmt::format("{:.1f}", row.p50_us),
-               fmt::format("{:.1f}", row.p99_us), fmt::format("{:.1f}", row.p999_us), "0", "0",
-               fmt::format("{:.1f}", row.cpu_us), std::to_string(build.resident_bytes)});
+  tools::Table table(tools::recall_titles(peer.list_name()));
+  for (const tools::RecallRow& row : rows) table.add(tools::recall_cells(row));
   fmt::print("{}\n", table.text());
 }
 
@@ -116,9 +102,10 @@ Status run(const Library& library, const Options& options) {
     return fail(ErrorCode::invalid_argument, "queries differ from the input in dimension or dtype");
   const auto peer = library.make(shape);
   CAIRN_ASSIGN(const BuildFigures build, measure_build(*peer, options.work, shape));
-  const std::vector<Row> rows = measure_searches(*peer, options.work, shape, queries);
+  const std::vector<tools::RecallRow> rows =
+      measure_searches(*peer, options.work, shape, queries, build);
   if (!options.json) print_table(*peer, build, rows, shape.threads);
-  for (const Row& row : rows)
+  for (const tools::RecallRow& row : rows)
     if (options.json) fmt::print("{}\n", row_json(library.name, row, build).dump());
   return {};
 }

@@ -12,7 +12,6 @@
 
 #include "tools/figures.h"
 #include "tools/formats/vector_reader.h"
-#include "tools/recall/measure.h"
 
 namespace cairn::peers {
 namespace {
@@ -50,8 +49,8 @@ double recall_of(const std::vector<Answer>& answers, double kth_distance, std::u
   return static_cast<double>(std::min<std::ptrdiff_t>(distinct, k)) / k;
 }
 
-Row measure_row(const Peer& peer, const PeerOptions& options, const Queries& queries,
-                std::uint32_t k, std::uint32_t threads) {
+tools::RecallRow measure_row(const Peer& peer, const PeerOptions& options, const Queries& queries,
+                             std::uint32_t k, std::uint32_t threads) {
   std::vector<double> latency_us(queries.rows.count), recall(queries.rows.count);
   std::atomic<std::uint64_t> next{0};
   const auto work = [&] {
@@ -129,14 +128,16 @@ Result<BuildFigures> measure_build(Peer& peer, const Workload& work, const PeerO
   return figures;
 }
 
-std::vector<Row> measure_searches(Peer& peer, const Workload& work, const PeerOptions& options,
-                                  const Queries& queries) {
-  std::vector<Row> rows;
+std::vector<tools::RecallRow> measure_searches(Peer& peer, const Workload& work,
+                                               const PeerOptions& options, const Queries& queries,
+                                               const BuildFigures& build) {
+  std::vector<tools::RecallRow> rows;
   for (const std::uint32_t list_size : work.list_sizes) {
     peer.set_list_size(list_size);
     for (const std::uint32_t threads : work.thread_counts) {
       rows.push_back(measure_row(peer, options, queries, work.k, threads));
       rows.back().list_size = list_size;
+      rows.back().index_ram_bytes = build.resident_bytes;
     }
   }
   return rows;

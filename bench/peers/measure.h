@@ -5,6 +5,7 @@
 #include <cairn/result.h>
 
 #include "bench/peers/peer.h"
+#include "tools/recall/measure.h"
 
 namespace cairn::peers {
 
@@ -22,13 +23,6 @@ struct BuildFigures {
   std::uint64_t peak_rss_bytes = 0;
 };
 
-/// The names of `cairn recall --json`. A peer reads nothing from disk; what it does not count is
-/// not reported.
-struct Row {
-  std::uint32_t list_size = 0, threads = 0;
-  double recall = 0, qps = 0, mean_us = 0, p50_us = 0, p99_us = 0, p999_us = 0, cpu_us = 0;
-};
-
 /// All queries and the true k-th distance of each.
 struct Queries {
   std::vector<std::byte> data;
@@ -44,7 +38,9 @@ Result<PeerOptions> read_shape(const Workload& work, Metric metric);
 
 Result<BuildFigures> measure_build(Peer& peer, const Workload& work, const PeerOptions& options);
 
-std::vector<Row> measure_searches(Peer& peer, const Workload& work, const PeerOptions& options,
-                                  const Queries& queries);
+/// A peer reads nothing from disk; what it does not count is unset. The memory is that of `build`.
+std::vector<tools::RecallRow> measure_searches(Peer& peer, const Workload& work,
+                                               const PeerOptions& options, const Queries& queries,
+                                               const BuildFigures& build);
 
 }  // namespace cairn::peers

@@ -204,9 +204,9 @@ TEST_F(IndexVerbs, RecallHasOneRowAListSize) {
           .out);
   ASSERT_EQ(rows.size(), 2U);
   for (const json& row : rows)
-    for (const char* field :
-         {"list_size", "recall", "qps", "mean_us", "p50_us", "p99_us", "p999_us", "reads", "rounds",
-          "cpu_us", "code_distances", "exact_distances", "index_ram_bytes"})
+    for (const char* field : {"list_size", "threads", "recall", "qps", "mean_us", "p50_us",
+                              "p99_us", "p999_us", "reads", "rounds", "cache_hits", "shared",
+                              "cpu_us", "code_distances", "exact_distances", "index_ram_bytes"})
       EXPECT_TRUE(row.contains(field)) << field;
   EXPECT_EQ(rows[0].at("list_size"), 10);
   EXPECT_GE(rows[0].at("recall"), 0.5);
@@ -273,8 +273,9 @@ TEST_F(IndexVerbs, RecallRefusesAGroundTruthThatIsPadded) {
 
 TEST_F(IndexVerbs, RecallTableNamesItsColumns) {
   const std::string table = run_ok(dir(), recall_args({"--list-size", "40"})).out;
-  for (const char* column : {"list", "recall", "QPS", "p50", "p99", "p99.9", "reads", "rounds",
-                             "cache hits", "core us", "codes", "exact", "index RAM"})
+  for (const char* column :
+       {"list", "threads", "recall", "QPS", "p50", "p99", "p99.9", "reads", "rounds", "cache hits",
+        "shared", "core us", "codes", "exact", "index RAM"})
     EXPECT_NE(table.find(column), std::string::npos) << column;
 }
 

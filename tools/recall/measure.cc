@@ -26,12 +26,14 @@ constexpr std::uint64_t kSliceQueries = 1024;
 /// What one thread gathers; merged at the end.
 struct Share {
   std::uint64_t hits = 0;
-  std::uint64_t reads = 0, cache_hits = 0, rounds = 0, code_distances = 0, exact_distances = 0;
+  std::uint64_t reads = 0, cache_hits = 0, shared = 0, rounds = 0;
+  std::uint64_t code_distances = 0, exact_distances = 0;
   std::vector<double> latency_us;
 
   void count(const SearchResult& result) {
     reads += result.counters.reads;
     cache_hits += result.counters.cache_hits;
+    shared += result.counters.shared;
     rounds += result.counters.rounds;
     code_distances += result.counters.code_distances;
     exact_distances += result.counters.exact_distances;
@@ -40,6 +42,7 @@ struct Share {
     hits += other.hits;
     reads += other.reads;
     cache_hits += other.cache_hits;
+    shared += other.shared;
     rounds += other.rounds;
     code_distances += other.code_distances;
     exact_distances += other.exact_distances;
@@ -196,19 +199,22 @@ Result<RecallRow> measure_recall(const Index& index, const VectorBatch& queries,
   const auto k =
       static_cast<double>(std::min<std::uint64_t>(options.k, index.stats().vector_count));
   const Latency latency = latency_of(std::move(total.latency_us));
+  const auto mean = [n](std::uint64_t sum) { return static_cast<double>(sum) / n; };
   return RecallRow{.list_size = options.list_size,
+                   .threads = options.threads,
                    .recall = static_cast<double>(total.hits) / (n * k),
                    .qps = n / wall_s,
                    .mean_us = latency.mean_us,
                    .p50_us = latency.p50_us,
                    .p99_us = latency.p99_us,
                    .p999_us = latency.p999_us,
-                   .reads = static_cast<double>(total.reads) / n,
-                   .cache_hits = static_cast<double>(total.cache_hits) / n,
-                   .rounds = static_cast<double>(total.rounds) / n,
                    .cpu_us = cpu_s / n * 1e6,
-                   .code_distances = static_cast<double>(total.code_distances) / n,
-                   .exact_distances = static_cast<double>(total.exact_distances) / n,
+                   .reads = mean(total.reads),
+                   .rounds = mean(total.rounds),
+                   .cache_hits = mean(total.cache_hits),
+                   .shared = mean(total.shared),
+                   .code_distances = mean(total.code_distances),
+                   .exact_distances = mean(total.exact_distances),
                    .index_ram_bytes = index.stats().index_ram_bytes};
 }
 

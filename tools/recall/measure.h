@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,12 +22,13 @@ struct RecallOptions {
 };
 
 struct RecallRow {
-  std::uint32_t list_size = 0;
+  std::uint32_t list_size = 0, threads = 1;
   double recall = 0, qps = 0;
   double mean_us = 0, p50_us = 0, p99_us = 0, p999_us = 0;  // of one query; 0 in a batch
-  double reads = 0, cache_hits = 0, rounds = 0;             // a query
   double cpu_us = 0;                                        // user + system, a query
-  double code_distances = 0, exact_distances = 0;           // a query
+  // SearchCounters of a query on average, unset where they are not counted.
+  double reads = 0, rounds = 0;
+  std::optional<double> cache_hits = {}, shared = {}, code_distances = {}, exact_distances = {};
   std::uint64_t index_ram_bytes = 0;
 };
 

@@ -108,6 +108,7 @@ void print_verdict_json(const VerifyReport& report) {
                                          {"edges", report.edges},
                                          {"unreachable", report.unreachable},
                                          {"without_in_edge", report.without_in_edge},
+                                         {"problem_count", report.problem_count},
                                          {"problems", problems}};
   print(object.dump() + "\n");
 }
@@ -127,8 +128,8 @@ Status verify(const Options& options) {
   if (!checked) {
     // An index that does not even open is a verdict too, for whoever reads standard output.
     if (options.json) {
-      const nlohmann::ordered_json object = {{"ok", false},
-                                             {"problems", {checked.error().to_string()}}};
+      const nlohmann::ordered_json object = {
+          {"ok", false}, {"problem_count", 1}, {"problems", {checked.error().to_string()}}};
       print(object.dump() + "\n");
     }
     return fail(std::move(checked).error());
@@ -145,6 +146,9 @@ Status verify(const Options& options) {
   if (report.ok()) return {};
   for (std::size_t i = 1; i < report.problems.size(); ++i)
     say(fmt::format("cairn: {}\n", report.problems[i].to_string()));
+  if (report.problem_count > report.problems.size())
+    say(fmt::format("cairn: and {} problems more\n",
+                    show_count(report.problem_count - report.problems.size())));
   return fail(report.problems.front());
 }
 

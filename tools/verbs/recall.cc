@@ -8,7 +8,7 @@
 #include "tools/index_options.h"
 #include "tools/progress.h"
 #include "tools/recall/index_rows.h"
-#include "tools/recall/measure.h"
+#include "tools/recall/report.h"
 #include "tools/table.h"
 #include "tools/vectors.h"
 #include "tools/verbs/verbs.h"
@@ -43,35 +43,9 @@ Result<std::vector<float>> compute_groundtruth(const Index& index, const VectorB
   return kth;
 }
 
-void print_json(const RecallRow& row) {
-  const nlohmann::ordered_json object = {{"list_size", row.list_size},
-                                         {"recall", row.recall},
-                                         {"qps", row.qps},
-                                         {"mean_us", row.mean_us},
-                                         {"p50_us", row.p50_us},
-                                         {"p99_us", row.p99_us},
-                                         {"p999_us", row.p999_us},
-                                         {"reads", row.reads},
-                                         {"rounds", row.rounds},
-                                         {"cache_hits", row.cache_hits},
-                                         {"cpu_us", row.cpu_us},
-                                         {"code_distances", row.code_distances},
-                                         {"exact_distances", row.exact_distances},
-                                         {"index_ram_bytes", row.index_ram_bytes}};
-  print(object.dump() + "\n");
-}
-
 void print_table(const std::vector<RecallRow>& rows, const IndexStats& stats) {
-  Table table({"list", "recall", "QPS", "mean us", "p50", "p99", "p99.9", "reads", "rounds",
-               "cache hits", "core us", "codes", "exact", "index RAM"});
-  const auto whole = [](double value) { return fmt::format("{:.0f}", value); };
-  const auto latency = [&](double us) { return us == 0 ? std::string("-") : whole(us); };
-  for (const RecallRow& row : rows)
-    table.add({fmt::format("{}", row.list_size), fmt::format("{:.4f}", row.recall), whole(row.qps),
-               latency(row.mean_us), latency(row.p50_us), latency(row.p99_us), latency(row.p999_us),
-               fmt::format("{:.2f}", row.reads), fmt::format("{:.2f}", row.rounds),
-               fmt::format("{:.2f}", row.cache_hits), whole(row.cpu_us), whole(row.code_distances),
-               whole(row.exact_distances), show_bytes(row.index_ram_bytes)});
+  Table table(recall_titles("list"));
+  for (const RecallRow& row : rows) table.add(recall_cells(row));
   print(table.text());
   print(fmt::format(
       "{:.1f} bytes of RAM a vector: codes {} + {} B, {} edges; {}; reads are of 4 KiB"
@@ -104,7 +78,7 @@ Status recall(const Options& options) {
                    progress.update(done);
                    return Status{};
                  }));
-    if (options.json) print_json(row);
+    if (options.json) print(recall_json(row).dump() + "\n");
     rows.push_back(row);
   }
   if (!options.json) print_table(rows, stats);

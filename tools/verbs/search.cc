@@ -141,7 +141,7 @@ Run declare(CLI::App& command) {
       .add_option("--list-size", options->list_size,
                   "Candidates kept and reranked; default max(2 k, 40)")
       ->check(at_least(1));
-  command.add_option("--reads-max", options->reads_max, "Most block reads a query")
+  command.add_option("--reads-max", options->reads_max, "Most reads a query, in units of 4 KiB")
       ->check(at_least(1));
   command.add_option("--output", options->output, kResultHelp);
   add_json(command, options->json);
