@@ -78,8 +78,8 @@ class TextLabels {
     if (line_.size() > kLineBytesMax || error != std::errc{} ||
         end != digits.data() + digits.size())
       return bad(name_,
-                 "'" + std::string(digits.substr(0, 40)) + "' in line " +
-                     std::to_string(labels_.size() + 1),
+                 "line " + std::to_string(labels_.size() + 1) + " '" +
+                     std::string(digits.substr(0, 40)) + '\'',
                  "a whole number below 2^64");
     if (labels_.size() == count_)
       return bad(name_, "more than " + std::to_string(count_) + " lines", "one a vector");

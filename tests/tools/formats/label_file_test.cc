@@ -39,9 +39,9 @@ TEST(LabelFile, TextOneALine) {
   EXPECT_EQ(must(text("5\r\n6", 2)), (Labels{5, 6})) << "the last line needs no end";
   expect_bad(text("5\n6\n", 3), "2 labels", "3");
   expect_bad(text("5\n6\n7\n", 2), "more than 2", "one a vector");
-  expect_bad(text("5\n\n7\n", 3), "'' in line 2", "whole number");
+  expect_bad(text("5\n\n7\n", 3), "line 2 ''", "whole number");
   expect_bad(text("18446744073709551616\n", 1), "line 1", "below 2^64");
-  expect_bad(text(" 5\n", 1), "' 5' in line 1", "whole number");
+  expect_bad(text(" 5\n", 1), "line 1 ' 5'", "whole number");
   expect_bad(text(std::string(65, '0') + "\n", 1), "line 1", "whole number");
   expect_bad(text(std::string(200000, '0'), 1), "line 1", "whole number");
 }
