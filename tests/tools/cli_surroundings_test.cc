@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 
 #include "tests/sanitized.h"
@@ -30,12 +31,14 @@ std::vector<std::string> long_work(const std::string& output, bool quiet) {
 /// The command on a terminal of its own.
 class OnTerminal {
  public:
-  explicit OnTerminal(std::vector<std::string> args) {
+  /// `out`: where standard output goes instead.
+  explicit OnTerminal(std::vector<std::string> args, const std::string& out = {}) {
     child_ = ::forkpty(&terminal_, nullptr, nullptr, nullptr);
     if (child_ != 0) return;
     std::vector<char*> argv{const_cast<char*>(cairn_binary())};
     for (std::string& arg : args) argv.push_back(arg.data());
     argv.push_back(nullptr);
+    if (!out.empty() && std::freopen(out.c_str(), "w", stdout) == nullptr) ::_exit(126);
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
@@ -110,6 +113,19 @@ void make_index(const ScratchDir& folder) {
   run_ok(folder, {"generate", "--count", "2000", "--dim", "24", "--dtype", "u8", "--seed", "3",
                   "--output", "base.u8bin"});
   run_ok(folder, {"build", "--input", "base.u8bin", "--index", "index", "--codes", "8", "--quiet"});
+}
+
+TEST(Progress, OfASearchIsShownWhenItsResultsGoElsewhere) {
+  const ScratchDir folder;
+  make_index(folder);
+  run_ok(folder, {"generate", "--count", "400000", "--dim", "24", "--dtype", "u8", "--seed", "4",
+                  "--output", "many.u8bin"});
+  const std::vector<std::string> args = {
+      "search",      "--index", folder.file("index"), "--queries", folder.file("many.u8bin"),
+      "--list-size", "1000"};
+  OnTerminal elsewhere(args, folder.file("out.txt"));
+  EXPECT_TRUE(elsewhere.wait_for(" left"));
+  EXPECT_NE(elsewhere.end().find("search: "), std::string::npos);
 }
 
 TEST(Streams, AReaderThatLeavesIsAnErrorAndTheOutputIsRemoved) {
