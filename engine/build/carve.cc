@@ -18,8 +18,7 @@ constexpr std::size_t kTopChunk = 4096;  // ids per unit of parallel work at the
 void join_leaders(const VectorBatch& vectors, std::span<const std::uint32_t> ids,
                   const math::TileSet& leaders, std::uint32_t fanout, math::TileSet& rows,
                   std::vector<float>& distances, std::uint32_t* joined) {
-  const std::size_t ld =
-      (leaders.count() + math::kTileColumns - 1) / math::kTileColumns * math::kTileColumns;
+  const std::size_t ld = math::tile_ld(leaders.count());
   distances.resize(kRowsAtOnce * ld);
   float values[kFanoutMax];
   for (std::size_t begin = 0; begin < ids.size(); begin += kRowsAtOnce) {

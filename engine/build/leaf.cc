@@ -11,8 +11,7 @@ namespace {
 constexpr std::size_t kRowsAtOnce = 24;  // output of one tile call stays in L1
 
 void find_nearest(std::span<const std::uint32_t> leaf, std::size_t k, LeafScratch& scratch) {
-  const std::size_t ld =
-      (leaf.size() + math::kTileColumns - 1) / math::kTileColumns * math::kTileColumns;
+  const std::size_t ld = math::tile_ld(leaf.size());
   scratch.distances.resize(kRowsAtOnce * ld);
   scratch.nearest.resize(leaf.size() * k);
   scratch.nearest_distance.resize(leaf.size() * k);

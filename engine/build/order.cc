@@ -20,8 +20,7 @@ std::vector<std::uint32_t> tour(const VectorBatch& vectors,
                                 std::span<const std::uint32_t> leaders) {
   math::TileSet set;
   set.pack(vectors, leaders);
-  const std::size_t ld =
-      (leaders.size() + math::kTileColumns - 1) / math::kTileColumns * math::kTileColumns;
+  const std::size_t ld = math::tile_ld(leaders.size());
   std::vector<float> row(ld);
   std::vector<std::uint32_t> order{0};
   std::vector<bool> visited(leaders.size());

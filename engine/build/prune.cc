@@ -12,7 +12,7 @@ std::uint32_t robust_prune(const VectorBatch& vectors, std::span<const Candidate
   scratch.ids.resize(count);
   for (std::size_t i = 0; i < count; ++i) scratch.ids[i] = candidates[i].id;
   scratch.set.pack(vectors, scratch.ids);
-  const std::size_t ld = (count + math::kTileColumns - 1) / math::kTileColumns * math::kTileColumns;
+  const std::size_t ld = math::tile_ld(count);
   scratch.distances.resize(count * ld);
   math::tile_l2(scratch.set, 0, count, scratch.set, scratch.distances.data(), ld);
 

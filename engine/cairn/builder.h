@@ -24,8 +24,8 @@ struct BuildProgress {
 
 struct BuildOptions {
   Metric metric = Metric::l2;
-  std::uint32_t code_bytes = 32;    // base code, bytes a vector; at most dim
-  std::uint32_t refine_bytes = 32;  // residual code on top; 0: none; at most dim
+  std::uint32_t code_bytes = 32;    // base code, bytes a vector; above dim it counts as dim
+  std::uint32_t refine_bytes = 32;  // residual code on top; 0: none; above dim it counts as dim
   std::uint32_t degree = 64;        // R: most out-edges of a node, 8..512
   std::uint32_t threads = 0;        // 0: all of the machine
   std::uint64_t seed = 1;
@@ -63,7 +63,12 @@ class Builder {
 
   /// Builds and publishes. Duplicate labels are invalid_argument. An index of no vectors is
   /// invalid_argument. The result is the same, byte for byte, for the same input, options and
-  /// seed, whatever the number of threads.
+  /// seed, whatever the number of threads; kernels of another CPU may round differently. A builder
+  /// finishes once: a second call is invalid_argument. cancelled when `progress` returns false or
+  /// throws; already_exists when the folder has appeared meanwhile; over_limit when the degree is
+  /// too low to reach every vector; no_space, io, out_of_memory; corrupt when what was written does
+  /// not read back. Time grows a little faster than vectors * dim: the matrix products of about 14
+  /// leaves of 320 for each vector. RAM: the data, and about 1 KiB a vector for rows of candidates.
   virtual Result<BuildReport> finish() = 0;
 };
 

@@ -33,7 +33,8 @@ struct OpenOptions {
   /// memory this process may use (cgroup included). over_limit, naming the smallest that works,
   /// when the codes do not fit.
   std::optional<std::uint64_t> memory_limit_bytes = {};
-  /// Adds memory_limit_bytes_per_vector * vectors instead; for `60B/v` on a command line.
+  /// The limit is this times the number of vectors, in place of memory_limit_bytes; for `60B/v` on
+  /// a command line. Both together are invalid_argument.
   std::optional<double> memory_limit_bytes_per_vector = {};
   IoBackend io = IoBackend::automatic;
   bool direct = true;  // O_DIRECT where the file system takes it
@@ -160,16 +161,24 @@ class Index {
 
   /// Blocks the calling thread. k above the number of vectors returns them all (Stop::exhausted).
   /// invalid_argument for k = 0, a wrong dim or dtype, NaN or infinity, an element of a magnitude
-  /// above sqrt(FLT_MAX / (8 dim)), a vector under cosine that is zero or of a norm below 1e-12.
+  /// above sqrt(FLT_MAX / (8 dim)), a vector under cosine that is zero or of a norm below 1e-12;
+  /// unsupported for `recall`; corrupt (naming file and block) and io of the blocks that it reads;
+  /// cancelled when `allow` throws; out_of_memory; and what keeps a back end from opening, as each
+  /// further thread that searches at the same time opens one. O(list_size * (degree + log
+  /// list_size)) distances of codes and steps, about list_size blocks read or found in the cache;
+  /// for a list of all vectors, all of them.
   virtual Result<SearchResult> search(const SearchRequest& request) const = 0;
 
   /// Answers all requests on the calling thread, interleaved on one ring; one result per request.
-  /// Empty only when not even that many results could be allocated.
+  /// Empty only when not even that many results could be allocated. Errors and costs of a request
+  /// are those of search(), and fail that request alone, but for a lost device, which fails those
+  /// under way.
   virtual std::vector<Result<SearchResult>> search_batch(
       std::span<const SearchRequest> requests, const BatchOptions& options = {}) const = 0;
 
-  /// The stored vector of `label`: dim elements of the index's dtype. not_found if there is none.
-  /// At most 2 reads beside the vector's own block.
+  /// The stored vector of `label`: dim elements of the index's dtype. not_found if there is none,
+  /// corrupt, io, out_of_memory. At most 2 page reads a segment beside the vector's own block, none
+  /// of them through the cache; O(log vectors) comparisons.
   virtual Result<std::vector<std::byte>> get(Label label) const = 0;
 
   /// Starts a pass over all vectors. RAM: one buffer of 1 MiB.
@@ -177,22 +186,30 @@ class Index {
 
   /// Every checksum and every invariant: digests, ids, degrees, labels, directed reachability from
   /// the entry points. Reads every file once, and blocks again for the walk; RAM of about 1 byte a
-  /// slot and a few MiB. What is wrong is a problem of the report, not an error of the call.
+  /// slot and a few MiB. What is wrong is a problem of the report, not an error of the call; that
+  /// has only out_of_memory, and cancelled when `progress` throws. O(bytes of the index) for each
+  /// sweep of the walk.
   virtual Result<VerifyReport> verify(const VerifyOptions& options = {}) const = 0;
-  /// `progress` is called now and then, and at the end, with blocks read.
+  /// Reads the blocks once, in order. `progress` is called now and then, and at the end, with
+  /// blocks read. corrupt, io, out_of_memory. O(bytes of the blocks).
   virtual Result<StructureReport> inspect(
       const std::function<void(std::uint64_t done, std::uint64_t total)>& progress = {}) const = 0;
 
+  /// Never fails, touches no disk. O(segments).
   virtual IndexStats stats() const = 0;
   /// Empties the block cache (for measurements).
   virtual void drop_cache() const = 0;
 
-  /// Starts the threads of asynchronous search; see <cairn/asio.h>. One per index is enough.
+  /// Options of start_async.
   struct AsyncOptions {
     std::uint32_t threads = 1;
     std::uint32_t queue_max = 1024;      // waiting requests; beyond: ErrorCode::busy at once
     std::uint32_t reads_in_flight = 32;  // per thread; at most io_depth
   };
+  /// Starts the threads of asynchronous search; see <cairn/asio.h>. One per index is enough.
+  /// invalid_argument for options of 0 or above 1,024 threads, 2^30 waiting requests or 1,024
+  /// reads; io when a thread is refused, out_of_memory, and what keeps a back end from opening.
+  /// O(threads * io_depth): each thread has its own back end and buffers.
   virtual Result<std::unique_ptr<AsyncEngine>> start_async(const AsyncOptions& options) const = 0;
 };
 

@@ -42,7 +42,6 @@ struct Query::State {
   void scan_entries(std::uint32_t segment, std::uint32_t codes_max);
   std::uint32_t scan_list(std::uint32_t segment, std::span<const std::uint32_t> samples,
                           std::uint32_t codes_max);
-  void offer_seeds(std::uint32_t segment, std::span<const std::uint32_t> slots);
   void expand_resident();
   void prefetch_nav(const Candidate& candidate) const;
   void expand_nav(const Candidate& candidate);

@@ -55,12 +55,6 @@ void Query::State::seed_with_everything() {
   list.sort();
 }
 
-void Query::State::offer_seeds(std::uint32_t segment, std::span<const std::uint32_t> slots) {
-  codes.base(segment, slots, distances.data());
-  counters.code_distances += static_cast<std::uint32_t>(slots.size());
-  list.offer(segment, slots, distances.data(), 0);
-}
-
 void Query::State::scan_entries(std::uint32_t segment, std::uint32_t codes_max) {
   const layout::Entries* entries = segments[segment].entries;
   if (entries == nullptr || entries->heads.empty()) return;
@@ -74,7 +68,7 @@ void Query::State::scan_entries(std::uint32_t segment, std::uint32_t codes_max) 
     const std::uint32_t first = list_index;
     for (; list_index < lists && count < targets.size(); list_index += stride)
       targets[count++] = entries->heads[list_index];
-    offer_seeds(segment, {targets.data(), count});
+    score_and_offer(segment, {targets.data(), count});
     for (std::uint32_t i = 0; i < count; ++i) nearest.offer(distances[i], first + i * stride);
     heads += count;
   }
@@ -99,7 +93,7 @@ std::uint32_t Query::State::scan_list(std::uint32_t segment, std::span<const std
     std::uint32_t count = 0;
     for (; at < samples.size() && count < targets.size(); at += stride)
       targets[count++] = samples[at];
-    offer_seeds(segment, {targets.data(), count});
+    score_and_offer(segment, {targets.data(), count});
     scanned += count;
   }
   return scanned;

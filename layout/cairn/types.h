@@ -18,8 +18,8 @@ enum class Metric : std::uint8_t { l2 = 1, ip = 2, cosine = 3 };
 /// The user's 64-bit key of a vector.
 using Label = std::uint64_t;
 
-/// Largest accepted dimension; keeps every int32 dot product of bytes exact (65535 * 128^2 < 2^31
-/// holds to 32768 for u8).
+/// Largest accepted dimension; keeps every int32 sum of byte products and of squared differences
+/// exact: 255^2 * 32768 < 2^31.
 inline constexpr std::uint32_t kDimMax = 32768;
 
 constexpr std::size_t dtype_bytes(DType dtype) { return dtype == DType::f32 ? 4 : 1; }
