@@ -188,7 +188,18 @@ void Driver::end(std::uint32_t machine, JobSource& source) {
     if (error) return fail(std::move(*error));
     return m.query.take();
   });
+  give_back_growth(m);
   source.finish(m.job.id, std::move(result));
+}
+
+/// A search of a long list must not hold its memory for as long as its thread waits for others.
+void Driver::give_back_growth(Machine& machine) const {
+  if (machine.query.ram_bytes() <= kMachineBytesMax) return;
+  const Status replaced = guarded("search", [&]() -> Status {
+    machine.query = Query(snapshot_->limits());
+    return {};
+  });
+  (void)replaced;  // where there is no memory for another, this one serves on
 }
 
 /// Ends every search under way, whatever state it is in, and drops the reads with their device.
@@ -224,7 +235,6 @@ void Driver::publish_totals() {
 
 void Driver::shrink() {
   while (machines_.size() > 1) machines_.pop_back();
-  if (!machines_.empty() && machines_[0].query.ram_bytes() > kMachineBytesMax) machines_.clear();
   hungry_.clear();
   idle_.clear();
   if (!machines_.empty()) idle_.push_back(0);

@@ -61,7 +61,7 @@ class Driver {
   /// search, fails those under way, and the device is opened anew.
   void run(JobSource& source, std::uint32_t reads_in_flight, std::int64_t wait_us) noexcept;
 
-  /// Frees the machines beyond the first, and the first if it has grown above 256 KiB.
+  /// Frees the machines beyond the first; one that grew above 256 KiB went with its search.
   void shrink();
 
   io::Backend backend() const { return backend_; }
@@ -91,6 +91,7 @@ class Driver {
   void arrive(io::BlockArrival& arrival, JobSource& source);
   Status absorb(Machine& machine, const BlockWant& want, const io::BlockArrival& arrival);
   void end(std::uint32_t machine, JobSource& source);
+  void give_back_growth(Machine& machine) const;
   void give_up(const Error& error, JobSource& source) noexcept;
   void publish_totals();
 

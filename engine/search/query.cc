@@ -50,6 +50,7 @@ Status check_request(const SearchRequest& request, const QueryLimits& limits) {
 Query::Query(const QueryLimits& limits) : state_(std::make_unique<State>(limits)) {}
 Query::~Query() = default;
 Query::Query(Query&&) noexcept = default;
+Query& Query::operator=(Query&&) noexcept = default;
 
 void Query::start(const SearchRequest& request, std::span<const Segment> segments) {
   state_->start(request, segments);

@@ -37,6 +37,7 @@ class Query {
   explicit Query(const QueryLimits& limits);
   ~Query();
   Query(Query&&) noexcept;
+  Query& operator=(Query&&) noexcept;
 
   /// Begins a search; `request` has been checked and must outlive it (query bytes included), as
   /// must `segments`. Builds tables, scans entry points, expands what is resident.

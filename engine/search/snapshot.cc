@@ -121,6 +121,7 @@ std::uint64_t Snapshot::cache_bytes_max() const {
   std::uint64_t blocks = 0;
   for (const layout::FileRecord& record : folder_.manifest().files)
     if (role_of(record) == layout::Role::blocks) blocks += record.pages;
+  if (blocks == 0) return 0;
   const std::uint64_t each = block_bytes_max();
   return kCacheBytesMin + blocks * (each + each / 16);
 }

@@ -113,5 +113,26 @@ TEST_F(Allocation, ASubmissionThatFindsNoMemorySaysSo) {
   EXPECT_TRUE(fails_with(refused, ErrorCode::out_of_memory));
 }
 
+TEST(AsyncMemory, ALongListGoesWithItsSearch) {
+  const auto built = build_index({.count = 20'000, .dim = 4, .degree = 8});
+  const auto index = open_index(*built, {.io = IoBackend::sync});
+  const auto engine = must(index->start_async({}));
+  const auto live_after = [&](std::uint32_t list_size) {
+    std::promise<std::int64_t> live;
+    SearchRequest request = request_for(*built, 1);
+    request.list_size = list_size;
+    must(engine->submit(request, [&](const Result<SearchResult>& result) {
+      EXPECT_TRUE(result);
+      live.set_value(live_bytes());
+    }));
+    return live.get_future().get();
+  };
+  live_after(50);
+  const std::int64_t before = live_after(50);
+  EXPECT_GT(before, 0);
+  live_after(20'000);
+  EXPECT_LT(live_after(50), before + (64 << 10));
+}
+
 }  // namespace
 }  // namespace cairn::search::testing

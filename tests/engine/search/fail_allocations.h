@@ -1,5 +1,5 @@
-// Makes a chosen call of operator new fail in this executable. The operators stand in a file of
-// their own, so that no compiler inlines one half of a pair.
+// Makes a chosen call of operator new fail in this executable, and counts what is allocated. The
+// operators stand in a file of their own, so that no compiler inlines one half of a pair.
 #pragma once
 
 #include <cstdint>
@@ -10,5 +10,8 @@ namespace cairn::search::testing {
 void fail_allocations(std::uint64_t first, std::uint64_t count);
 /// Ends that; returns how many failed.
 std::uint64_t stop_failing_allocations();
+
+/// Bytes that operator new gave and that were not given back, over all threads.
+std::int64_t live_bytes();
 
 }  // namespace cairn::search::testing

@@ -198,6 +198,23 @@ TEST(Verify, ListsEveryDamagedPage) {
   }
 }
 
+TEST(Verify, AnIndexWithoutSegmentsIsWholeAndEmptyUnderAnyLimit) {
+  Forged forged;
+  forged.change_manifest([](layout::Manifest& manifest) {
+    manifest.segments.clear();
+    manifest.extents.clear();
+    manifest.files.clear();
+  });
+  for (const std::uint64_t limit : {std::uint64_t{1} << 15, std::uint64_t{1} << 24}) {
+    const auto index = Index::open(forged.folder(), {.memory_limit_bytes = limit});
+    ASSERT_TRUE(index) << index.error().to_string();
+    const auto result = must((*index)->search(request_for(shared_index(), 0)));
+    EXPECT_TRUE(result.neighbors.empty());
+    EXPECT_EQ(result.stop, Stop::exhausted);
+    EXPECT_TRUE(must((*index)->verify()).ok());
+  }
+}
+
 TEST(Verify, NamesADigestThatIsNotTheManifests) {
   Forged forged;
   forged.change_manifest([](layout::Manifest& manifest) {
