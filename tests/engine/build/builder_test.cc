@@ -177,6 +177,22 @@ TEST(Builder, TakesDegenerateSets) {
   build(near, Metric::ip);
 }
 
+// All directions are equal, and no two rows: every distance of the build is 0 or rounding.
+TEST(Builder, TakesManyScaledCopiesOfOneVectorUnderCosine) {
+  const ScratchDir dir;
+  constexpr std::uint64_t kRows = 5000;
+  constexpr std::uint32_t kDim = 8;
+  std::vector<float> values;
+  for (std::uint64_t i = 0; i < kRows; ++i)
+    for (std::uint32_t d = 0; d < kDim; ++d)
+      values.push_back(static_cast<float>((i + 1) * (d + 1)));
+  Rows rows{std::vector<std::byte>(values.size() * sizeof(float)), kDim, DType::f32};
+  std::memcpy(rows.row(0).data(), values.data(), values.size() * sizeof(float));
+  const BuildReport report = build_index(dir.file("index"), rows, small_options(Metric::cosine));
+  EXPECT_EQ(report.duplicates, 0U);
+  expect_whole(read_index(dir.file("index")), rows, {});
+}
+
 TEST(Builder, TakesRowsLongerThanABlock) {
   const ScratchDir dir;
   const Rows rows = random_rows(40, 5000, DType::f32, 2);
