@@ -18,7 +18,9 @@ int main(int argc, char** argv) {
   const auto queries = tools::load_vectors(argv[2], Metric::l2);
   for (const auto* set : {&base, &queries})
     if (!*set) return fmt::print(stderr, "{}\n", set->error().to_string()), 1;
-  if (const auto status = tools::check_shape(*queries, base->dtype, base->dim, argv[1]); !status)
+  if (const auto status =
+          tools::check_shape(queries->path, queries->shape(), base->shape(), argv[1]);
+      !status)
     return fmt::print(stderr, "{}\n", status.error().to_string()), 1;
   VectorBatch some = queries->batch(), rows = base->batch();
   some.count =
