@@ -221,9 +221,9 @@ TEST(Groundtruth, RefusesWhatHasNoDistance) {
                                     "1",           "--output", "t.bin", "--metric",  metric};
   };
   expect_error(folder, args("nan.fbin", "good.fbin", "l2"), 1,
-               {"vector 1 of 'nan.fbin'", "NaN or infinity"});
+               {"vector 1, element 1 of 'nan.fbin'", "NaN or infinity"});
   expect_error(folder, args("good.fbin", "nan.fbin", "ip"), 1,
-               {"vector 1 of 'nan.fbin'", "NaN or infinity"});
+               {"vector 1, element 1 of 'nan.fbin'", "NaN or infinity"});
   expect_error(folder, args("zero.fbin", "good.fbin", "cosine"), 1,
                {"vector 1 of 'zero.fbin'", "a zero vector"});
   run_ok(folder, args("zero.fbin", "good.fbin", "l2"));

@@ -8,6 +8,7 @@
 
 #include "engine/build/workers.h"
 #include "engine/math/distance.h"
+#include "engine/math/row_check.h"
 #include "engine/math/tile.h"
 #include "tools/groundtruth/nearest_heap.h"
 
@@ -142,7 +143,6 @@ void Pass::scan(std::size_t query, const float* l2, const Block& block) {
   Bound bound = bound_now();
   const float* offsets = block.offsets.data();
   const float* scales = block.scales.data();
-  // Written so that NaN, from norms that overflow, counts as near.
   const auto far = [&](std::size_t j) {
     return (l2[j] - offsets[j] - bound.shift) * scales[j] > bound.limit;
   };
@@ -154,8 +154,7 @@ void Pass::scan(std::size_t query, const float* l2, const Block& block) {
     const std::size_t end = std::min<std::size_t>(begin + kStep, block.rows.count);
     for (std::size_t j = begin; j < end; ++j) {
       if (far(j)) continue;
-      float distance = scorer(block.rows.row(j).data, block.inverse_norms[j]);
-      if (std::isnan(distance)) distance = std::numeric_limits<float>::infinity();
+      const float distance = scorer(block.rows.row(j).data, block.inverse_norms[j]);
       heap.offer({distance, static_cast<std::uint32_t>(block.first_id + j)});
       bound = bound_now();
     }
@@ -243,14 +242,13 @@ Result<ExactNeighbors> exact_neighbors(RowStream& base, const VectorBatch& queri
 Status check_rows(const VectorBatch& rows, Metric metric, std::uint64_t first_row,
                   std::string_view file) {
   for (std::uint64_t i = 0; i < rows.count; ++i) {
-    const VectorView row = rows.row(i);
-    const bool finite = math::all_finite(row);
-    if (finite && (metric != Metric::cosine || math::inverse_norm(row) != 0)) continue;
-    return fail({.code = ErrorCode::invalid_argument,
-                 .what = "use vector " + std::to_string(first_row + i) + " of",
-                 .file = std::string{file},
-                 .found = finite ? "a zero vector" : "NaN or infinity",
-                 .expected = finite ? "a direction, which cosine needs" : "finite elements"});
+    const auto checked =
+        math::check_row(metric, rows.row(i), "use vector " + std::to_string(first_row + i));
+    if (checked) continue;
+    Error error = checked.error();
+    error.what += " of";
+    error.file = file;
+    return fail(std::move(error));
   }
   return {};
 }

@@ -43,14 +43,14 @@ struct ExactNeighbors {
 };
 
 /// `queries` have the dim and dtype of the base. The result does not depend on threads.
-/// invalid_argument, naming the row, for NaN, infinity, or a zero vector under cosine in the base;
+/// invalid_argument, naming the row, for a row of the base that has no distance to order by;
 /// queries are checked by the caller (check_rows). over_limit above 2^32 - 1 base vectors.
 /// O(queries * count * dim / threads); RAM: queries x (5 x row + 8 x k) + 2 MiB a thread + 16 MiB.
 Result<ExactNeighbors> exact_neighbors(RowStream& base, const VectorBatch& queries,
                                        const ExactOptions& options);
 
-/// The first row that the metric has no distance for: NaN, infinity, zero under cosine. The error
-/// names row `first_row + i` of `file`.
+/// The first row that has no distance to order by (math::check_row). The error names row
+/// `first_row + i` of `file`.
 Status check_rows(const VectorBatch& rows, Metric metric, std::uint64_t first_row,
                   std::string_view file);
 
