@@ -67,14 +67,25 @@ std::optional<Sample> measure(const std::string& folder, const tools::Size* memo
                 .open_ms = open_ms};
 }
 
-std::optional<Sample> in_child(const std::string& folder, const tools::Size* memory) {
+/// The child's side: the sample goes to standard output as it lies in memory.
+int run_child(const std::string& folder, const std::string& memory) {
+  const auto size = memory.empty() ? tools::Size{} : tools::parse_size(memory);
+  if (!size) return fmt::print(stderr, "{}\n", size.error().to_string()), 2;
+  const auto sample = measure(folder, memory.empty() ? nullptr : &*size);
+  const bool sent = sample && write(STDOUT_FILENO, &*sample, sizeof *sample) == sizeof *sample;
+  return sent ? 0 : 1;
+}
+
+/// What a process sees that opens the index at `memory`; nothing is opened when that is empty.
+std::optional<Sample> in_child(const std::string& folder, const std::string& memory) {
   int ends[2];
   if (pipe(ends) != 0) return std::nullopt;
   const pid_t child = fork();
   if (child == 0) {
-    const auto sample = measure(folder, memory);
-    const bool sent = sample && write(ends[1], &*sample, sizeof *sample) == sizeof *sample;
-    _exit(sent ? 0 : 1);
+    // A process of its own: a forked one shares what its parent has touched of the libraries.
+    dup2(ends[1], STDOUT_FILENO);
+    execl("/proc/self/exe", "open", "--index", folder.c_str(), "--child", memory.c_str(), nullptr);
+    _exit(127);
   }
   close(ends[1]);
   Sample sample;
@@ -116,14 +127,13 @@ double median(std::vector<double> values) {
 }
 
 /// Adds a row; false when something failed.
-bool add_row(const std::string& folder, const std::string& text, const tools::Size& size,
-             tools::Table& table) {
+bool add_row(const std::string& folder, const std::string& text, tools::Table& table) {
   constexpr int kRounds = 9;
-  const auto nothing = in_child(folder, nullptr);
+  const auto nothing = in_child(folder, "");
   std::optional<Sample> open;
   std::vector<double> opens, reads;
   for (int round = 0; round < kRounds; ++round) {
-    open = in_child(folder, &size);
+    open = in_child(folder, text);
     if (!nothing || !open) return false;
     const auto sequential = sequential_ms(folder, *open);
     if (!sequential) return false;
@@ -145,9 +155,9 @@ int run(const std::string& folder, const std::string& limits) {
     const std::size_t comma = std::min(limits.find(',', at), limits.size());
     const std::string text = limits.substr(at, comma - at);
     at = comma + 1;
-    const auto size = tools::parse_size(text);
-    if (!size) return fmt::print(stderr, "{}\n", size.error().to_string()), 2;
-    if (!add_row(folder, text, *size, table)) {
+    if (const auto size = tools::parse_size(text); !size)
+      return fmt::print(stderr, "{}\n", size.error().to_string()), 2;
+    if (!add_row(folder, text, table)) {
       fmt::print(stderr, "open: no figure for {} at {}\n", folder, text);
       return 1;
     }
@@ -160,6 +170,7 @@ int run(const std::string& folder, const std::string& limits) {
 }  // namespace cairn
 
 int main(int argc, char** argv) {
+  if (argc == 5 && std::string(argv[3]) == "--child") return cairn::run_child(argv[2], argv[4]);
   if (argc != 5 || std::string(argv[1]) != "--index" || std::string(argv[3]) != "--memory")
     return fmt::print(stderr, "usage: open --index DIR --memory SIZE[,SIZE...]\n"), 2;
   return cairn::run(argv[2], argv[4]);
