@@ -182,7 +182,7 @@ TEST_F(IndexVerbs, SearchNamesABadRowAfterTheFirstBatch) {
   const Ran ran = run_cairn(dir(), {"search", "--index", "f", "--queries", "f.fbin", "--json",
                                     "--output", "f.bin", "--quiet"});
   EXPECT_EQ(ran.code, 1);
-  EXPECT_NE(ran.err.find("vector 500 of 'f.fbin'"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("vector 500, element 0 of 'f.fbin'"), std::string::npos) << ran.err;
   EXPECT_EQ(lines_of(ran.out).size(), 256U) << "the batch before it was answered";
   EXPECT_FALSE(std::filesystem::exists(dir().file("f.bin")));
 }
