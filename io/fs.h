@@ -1,7 +1,8 @@
 // The file system as Cairn sees it: the only door to files, so that tests can lose, tear, reorder
 // and refuse. Nothing is overwritten in place: a file is created, appended, synced and closed, and
-// becomes visible by a rename followed by a sync of its folder. A failed sync is never retried
-// (the kernel may have marked the page clean): the writer is poisoned and returns its first error.
+// becomes visible by a rename followed by a sync of its folder; one that was left unfinished is cut
+// back to what was synced and goes on. A failed sync is never retried (the kernel may have marked
+// the page clean): the writer is poisoned and returns its first error.
 #pragma once
 
 #include <cairn/result.h>
@@ -18,17 +19,28 @@ namespace cairn::io {
 class Device;          // io/device.h
 struct DeviceOptions;  // io/device.h
 
-/// Append-only writer of one new file. Not thread-safe.
+/// Whether appended bytes go through the page cache.
+enum class WriteMode : std::uint8_t {
+  buffered,
+  /// Past it (O_DIRECT) where the file system takes that, else buffered: a large file then neither
+  /// evicts what others read nor counts against a memory limit. Best in long appends from memory
+  /// aligned to 4096: other memory is copied through 1 MiB, and the parts of an append that are not
+  /// whole 4096-byte units of the file go through the page cache.
+  direct,
+};
+
+/// Append-only writer of one file. Not thread-safe.
 class WriteFile {
  public:
   virtual ~WriteFile() = default;
-  /// Appends all of `bytes` (short writes and EINTR are continued). After any error every later
-  /// call returns that error.
+  /// Appends all of `bytes` (short writes and EINTR are continued), of any length and alignment;
+  /// they are the system's when it returns. After any error every later call returns that error.
   virtual Status append(std::span<const std::byte> bytes) = 0;
   /// fdatasync; once an error, always that error.
   virtual Status sync() = 0;
   /// Closes; does not sync. The destructor closes too and drops the error.
   virtual Status close() = 0;
+  /// Length of the file: with Fs::reopen it begins at the length kept.
   virtual std::uint64_t bytes_written() const = 0;
 };
 
@@ -58,7 +70,15 @@ class Fs {
  public:
   virtual ~Fs() = default;
   /// A new file, mode 0600 & ~umask, O_EXCL | O_NOFOLLOW | O_CLOEXEC. already_exists if it exists.
-  virtual Result<std::unique_ptr<WriteFile>> create(const std::string& path) = 0;
+  virtual Result<std::unique_ptr<WriteFile>> create(const std::string& path, WriteMode mode) = 0;
+  Result<std::unique_ptr<WriteFile>> create(const std::string& path) {
+    return create(path, WriteMode::buffered);
+  }
+  /// An existing file, cut to its first `length` bytes, to append from there. O_NOFOLLOW;
+  /// not_found, invalid_argument unless a regular file, corrupt (and untouched) when it is shorter.
+  /// Only what was synced before is sure to be what it was.
+  virtual Result<std::unique_ptr<WriteFile>> reopen(const std::string& path, std::uint64_t length,
+                                                    WriteMode mode) = 0;
   /// O_RDONLY | O_NOFOLLOW | O_CLOEXEC. With `direct`, O_DIRECT where the file system takes it and
   /// buffered where it refuses (see alignment_bytes()).
   virtual Result<std::unique_ptr<ReadFile>> open(const std::string& path, bool direct) = 0;
@@ -72,6 +92,10 @@ class Fs {
   virtual Status remove(const std::string& path) = 0;  // a file, or an empty folder
   virtual Result<bool> exists(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::string& path) = 0;  // names, sorted
+  /// Length of a file; a link is not followed. not_found, invalid_argument unless a regular file.
+  virtual Result<std::uint64_t> file_bytes(const std::string& path) = 0;
+  /// Room left to this process on the file system of `folder`; a quota may allow less.
+  virtual Result<std::uint64_t> free_bytes(const std::string& folder) = 0;
   /// Exclusive advisory lock on a file created if needed; ErrorCode::busy when held elsewhere.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
   /// Shared pin of byte `sequence` of an existing file (open-file-description lock; works on a

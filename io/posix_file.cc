@@ -13,63 +13,6 @@
 namespace cairn::io {
 namespace {
 
-// The unit of O_DIRECT whatever the file system says: tmpfs takes misaligned reads that a 4Kn disk
-// refuses, and an index must not depend on where it was tested.
-constexpr std::uint32_t kDirectAlignment = 4096;
-
-class PosixWriteFile final : public WriteFile {
- public:
-  PosixWriteFile(std::string path, OwnedFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
-
-  Status append(std::span<const std::byte> bytes) override {
-    CAIRN_TRY(usable());
-    while (!bytes.empty()) {
-      // At an explicit offset: kernels have misplaced O_DIRECT appends after a size update.
-      const ssize_t n =
-          ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(bytes_written_));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return poison(os_error(n < 0 ? errno : EIO, "append to", path_));
-      bytes_written_ += static_cast<std::uint64_t>(n);
-      bytes = bytes.subspan(static_cast<std::size_t>(n));
-    }
-    return {};
-  }
-
-  Status sync() override {
-    CAIRN_TRY(usable());
-    // Not even EINTR is retried: a page that was marked clean would be taken for written.
-    if (::fdatasync(fd_.get()) != 0) return poison(os_error(errno, "sync", path_));
-    return {};
-  }
-
-  Status close() override {
-    CAIRN_TRY(usable());
-    // The descriptor is gone whatever close returns, also after EINTR.
-    if (::close(fd_.release()) != 0 && errno != EINTR)
-      return poison(os_error(errno, "close", path_));
-    return {};
-  }
-
-  std::uint64_t bytes_written() const override { return bytes_written_; }
-
- private:
-  Status usable() const {
-    if (first_error_) return fail(*first_error_);
-    if (!fd_.valid())
-      return fail({.code = ErrorCode::invalid_argument, .what = "file is closed", .file = path_});
-    return {};
-  }
-  Status poison(Error error) {
-    first_error_ = std::move(error);
-    return fail(*first_error_);
-  }
-
-  std::string path_;
-  OwnedFd fd_;
-  std::uint64_t bytes_written_ = 0;
-  std::optional<Error> first_error_;
-};
-
 class PosixReadFile final : public ReadFile {
  public:
   PosixReadFile(std::string path, OwnedFd fd, std::uint64_t bytes, std::uint32_t alignment)
@@ -107,7 +50,13 @@ class PosixReadFile final : public ReadFile {
   std::uint32_t alignment_;
 };
 
-// 0: to be read buffered.
+}  // namespace
+
+std::uint32_t direct_alignment_for(std::uint32_t offset_align, std::uint32_t memory_align) {
+  if (offset_align == 0 || memory_align == 0) return 0;
+  return std::max(offset_align, memory_align) <= kDirectAlignment ? kDirectAlignment : 0;
+}
+
 std::uint32_t direct_alignment(int fd) {
   struct statx info {};
   if (::statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &info) != 0 ||
@@ -116,16 +65,14 @@ std::uint32_t direct_alignment(int fd) {
   return direct_alignment_for(info.stx_dio_offset_align, info.stx_dio_mem_align);
 }
 
-}  // namespace
-
-std::uint32_t direct_alignment_for(std::uint32_t offset_align, std::uint32_t memory_align) {
-  if (offset_align == 0 || memory_align == 0) return 0;
-  return std::max(offset_align, memory_align) <= kDirectAlignment ? kDirectAlignment : 0;
-}
-
 void OwnedFd::reset(int fd) {
   if (fd_ >= 0) ::close(fd_);
   fd_ = fd;
+}
+
+bool set_file_status(int fd, int flags, bool on) {
+  const int status = ::fcntl(fd, F_GETFL, 0);
+  return status >= 0 && ::fcntl(fd, F_SETFL, on ? status | flags : status & ~flags) == 0;
 }
 
 int pread_whole(int fd, ReadProgress& progress, std::byte* into) {
@@ -143,10 +90,8 @@ int pread_whole(int fd, ReadProgress& progress, std::byte* into) {
   }
 }
 
-Result<std::unique_ptr<WriteFile>> create_posix_file(const std::string& path) {
-  OwnedFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd.valid()) return fail(os_error(errno, "create", path));
-  return std::make_unique<PosixWriteFile>(path, std::move(fd));
+tl::unexpected<Error> not_regular(const std::string& path) {
+  return fail({.code = ErrorCode::invalid_argument, .what = "not a regular file:", .file = path});
 }
 
 Result<std::unique_ptr<ReadFile>> open_posix_file(const std::string& path, bool direct) {
@@ -161,14 +106,12 @@ Result<std::unique_ptr<ReadFile>> open_posix_file(const std::string& path, bool 
 
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) return fail(os_error(errno, "stat", path));
-  if (!S_ISREG(info.st_mode))
-    return fail({.code = ErrorCode::invalid_argument, .what = "not a regular file:", .file = path});
+  if (!S_ISREG(info.st_mode)) return not_regular(path);
 
   const std::uint32_t alignment = direct ? direct_alignment(fd.get()) : 1;
   // io_uring would answer EAGAIN for a descriptor that is left non-blocking.
-  int status = ::fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK;
-  if (alignment == 0) status &= ~O_DIRECT;
-  if (::fcntl(fd.get(), F_SETFL, status) != 0) return fail(os_error(errno, "open", path));
+  if (!set_file_status(fd.get(), O_NONBLOCK | (alignment == 0 ? O_DIRECT : 0), false))
+    return fail(os_error(errno, "open", path));
   return std::make_unique<PosixReadFile>(path, std::move(fd),
                                          static_cast<std::uint64_t>(info.st_size),
                                          std::max<std::uint32_t>(alignment, 1));

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,8 +43,12 @@ Status rename_where_flags_are_refused(const std::string& from, const std::string
 
 class PosixFs final : public Fs {
  public:
-  Result<std::unique_ptr<WriteFile>> create(const std::string& path) override {
-    return create_posix_file(path);
+  Result<std::unique_ptr<WriteFile>> create(const std::string& path, WriteMode mode) override {
+    return create_posix_file(path, mode);
+  }
+  Result<std::unique_ptr<WriteFile>> reopen(const std::string& path, std::uint64_t length,
+                                            WriteMode mode) override {
+    return reopen_posix_file(path, length, mode);
   }
   Result<std::unique_ptr<ReadFile>> open(const std::string& path, bool direct) override {
     return open_posix_file(path, direct);
@@ -82,6 +87,18 @@ class PosixFs final : public Fs {
     if (error) return fail(os_error(error.value(), "list", path));
     std::sort(names.begin(), names.end());
     return names;
+  }
+  Result<std::uint64_t> file_bytes(const std::string& path) override {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0) return fail(os_error(errno, "measure", path));
+    if (!S_ISREG(info.st_mode)) return not_regular(path);
+    return static_cast<std::uint64_t>(info.st_size);
+  }
+  Result<std::uint64_t> free_bytes(const std::string& folder) override {
+    struct statvfs info {};
+    if (::statvfs(folder.c_str(), &info) != 0)
+      return fail(os_error(errno, "look for free space in", folder));
+    return std::uint64_t{info.f_bavail} * info.f_frsize;
   }
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override {
     return lock_posix_file(path);

@@ -96,6 +96,15 @@ void Disk::append(NodeId file, std::span<const std::byte> bytes) {
   used_bytes_ += bytes.size();
 }
 
+void Disk::truncate(NodeId file, std::uint64_t bytes) {
+  Node& node = nodes_[file];
+  if (bytes >= node.bytes.size()) return;
+  used_bytes_ -= node.bytes.size() - bytes;
+  node.bytes.resize(bytes);
+  std::erase_if(node.unsynced, [&](const Append& append) { return append.at >= bytes; });
+  for (Append& append : node.unsynced) append.bytes = std::min(append.bytes, bytes - append.at);
+}
+
 void Disk::set_bytes(NodeId file, std::vector<std::byte> bytes) {
   Node& node = nodes_[file];
   used_bytes_ += bytes.size();

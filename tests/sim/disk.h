@@ -61,6 +61,8 @@ class Disk {
   /// Replaces what stands at the target.
   void rename(NodeId from, const std::string& from_name, NodeId to, const std::string& to_name);
   void append(NodeId file, std::span<const std::byte> bytes);
+  /// Cuts a file, for good at once; what is left of its unsynced appends is still at risk.
+  void truncate(NodeId file, std::uint64_t bytes);
   /// Replaces a file's bytes, as synced: what a test plants.
   void set_bytes(NodeId file, std::vector<std::byte> bytes);
 

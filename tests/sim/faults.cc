@@ -38,6 +38,12 @@ std::string_view fs_op_name(FsOp op) {
       return "is_pinned";
     case FsOp::make_device:
       return "make_device";
+    case FsOp::reopen:
+      return "reopen";
+    case FsOp::file_bytes:
+      return "file_bytes";
+    case FsOp::free_bytes:
+      return "free_bytes";
   }
   return "unknown";
 }

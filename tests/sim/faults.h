@@ -29,6 +29,9 @@ enum class FsOp : std::uint8_t {
   pin,
   is_pinned,
   make_device,
+  reopen,
+  file_bytes,
+  free_bytes,
 };
 std::string_view fs_op_name(FsOp op);
 

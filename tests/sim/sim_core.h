@@ -3,6 +3,7 @@
 
 #include <cairn/result.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -27,10 +28,14 @@ struct SimCore {
   explicit SimCore(std::uint64_t seed_in) : seed(seed_in), faults(seed_in), random(seed_in) {}
 
   /// Numbers the operation and lets the plan strike. Call with the mutex held.
-  std::optional<FsFault> enter(FsOp op, const std::string& path);
+  std::optional<FsFault> enter(FsOp op, const std::string& path, bool direct = false);
   /// The same for operations that a fault simply fails.
-  Status enter_or_fail(FsOp op, const std::string& path);
+  Status enter_or_fail(FsOp op, const std::string& path, bool direct = false);
   std::optional<ReadFault> enter_read(const std::string& path);
+  /// Room for file contents. Call with the mutex held.
+  std::uint64_t free_bytes() const {
+    return capacity_bytes - std::min(disk.used_bytes(), capacity_bytes);
+  }
 
   std::mutex mutex;  // of all below
   const std::uint64_t seed;
@@ -79,7 +84,7 @@ class SimReadFile final : public io::ReadFile {
 };
 
 std::unique_ptr<io::WriteFile> make_sim_write_file(std::shared_ptr<SimCore> core, std::string path,
-                                                   NodeId node);
+                                                   NodeId node, std::uint64_t bytes = 0);
 Result<std::unique_ptr<io::Device>> make_sim_device(std::shared_ptr<SimCore> core,
                                                     std::span<const io::ReadFile* const> files,
                                                     const io::DeviceOptions& options);

@@ -11,8 +11,8 @@ constexpr std::byte kRubbish{0xDB};
 
 class SimWriteFile final : public io::WriteFile {
  public:
-  SimWriteFile(std::shared_ptr<SimCore> core, std::string path, NodeId node)
-      : core_(std::move(core)), path_(std::move(path)), node_(node) {}
+  SimWriteFile(std::shared_ptr<SimCore> core, std::string path, NodeId node, std::uint64_t bytes)
+      : core_(std::move(core)), path_(std::move(path)), node_(node), bytes_written_(bytes) {}
 
   Status append(std::span<const std::byte> bytes) override {
     CAIRN_TRY(usable());
@@ -24,8 +24,7 @@ class SimWriteFile final : public io::WriteFile {
       error = fault->error;
       count = fault->kind == FsFault::Kind::partial ? count / 2 : 0;
     }
-    const std::uint64_t used = core_->disk.used_bytes();
-    const std::uint64_t room = core_->capacity_bytes - std::min(used, core_->capacity_bytes);
+    const std::uint64_t room = core_->free_bytes();
     if (count > room) {
       count = room;
       error = ENOSPC;
@@ -70,16 +69,16 @@ class SimWriteFile final : public io::WriteFile {
   std::shared_ptr<SimCore> core_;
   std::string path_;
   NodeId node_;
-  std::uint64_t bytes_written_ = 0;
+  std::uint64_t bytes_written_;
   bool closed_ = false;
   std::optional<Error> first_error_;
 };
 
 }  // namespace
 
-std::optional<FsFault> SimCore::enter(FsOp op, const std::string& path) {
+std::optional<FsFault> SimCore::enter(FsOp op, const std::string& path, bool direct) {
   const std::uint64_t index = operations.size();
-  operations.push_back({op, path});
+  operations.push_back({op, path, direct});
   if (power_off) return FsFault{.op = op, .kind = FsFault::Kind::power_off, .error = EIO};
   auto fault = faults.strike(op, path, index);
   if (fault && fault->kind == FsFault::Kind::power_off) {
@@ -89,8 +88,8 @@ std::optional<FsFault> SimCore::enter(FsOp op, const std::string& path) {
   return fault;
 }
 
-Status SimCore::enter_or_fail(FsOp op, const std::string& path) {
-  if (const auto fault = enter(op, path))
+Status SimCore::enter_or_fail(FsOp op, const std::string& path, bool direct) {
+  if (const auto fault = enter(op, path, direct))
     return fail(io::os_error(fault->error, fs_op_name(op), path));
   return {};
 }
@@ -102,8 +101,8 @@ std::optional<ReadFault> SimCore::enter_read(const std::string& path) {
 }
 
 std::unique_ptr<io::WriteFile> make_sim_write_file(std::shared_ptr<SimCore> core, std::string path,
-                                                   NodeId node) {
-  return std::make_unique<SimWriteFile>(std::move(core), std::move(path), node);
+                                                   NodeId node, std::uint64_t bytes) {
+  return std::make_unique<SimWriteFile>(std::move(core), std::move(path), node, bytes);
 }
 
 // ---- reads

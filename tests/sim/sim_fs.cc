@@ -100,9 +100,9 @@ void SimFs::set_bytes(const std::string& path, std::vector<std::byte> bytes) {
 
 // ---- files
 
-Result<std::unique_ptr<io::WriteFile>> SimFs::create(const std::string& path) {
+Result<std::unique_ptr<io::WriteFile>> SimFs::create(const std::string& path, io::WriteMode mode) {
   const std::lock_guard lock(core_->mutex);
-  CAIRN_TRY(core_->enter_or_fail(FsOp::create, path));
+  CAIRN_TRY(core_->enter_or_fail(FsOp::create, path, mode == io::WriteMode::direct));
   if (core_->disk.find(path)) return refuse(EEXIST, FsOp::create, path);
   const auto place = core_->disk.place(path);
   if (!place) return refuse(missing(core_->disk, path), FsOp::create, path);
@@ -110,16 +110,51 @@ Result<std::unique_ptr<io::WriteFile>> SimFs::create(const std::string& path) {
   return make_sim_write_file(core_, path, node);
 }
 
+Result<std::unique_ptr<io::WriteFile>> SimFs::reopen(const std::string& path, std::uint64_t length,
+                                                     io::WriteMode mode) {
+  const std::lock_guard lock(core_->mutex);
+  CAIRN_TRY(core_->enter_or_fail(FsOp::reopen, path, mode == io::WriteMode::direct));
+  const auto node = core_->disk.find(path);
+  if (!node) return refuse(missing(core_->disk, path), FsOp::reopen, path);
+  if (core_->disk.is_folder(*node)) return refuse(EISDIR, FsOp::reopen, path);
+  const std::uint64_t there = core_->disk.bytes(*node).size();
+  if (there < length)
+    return fail({.code = ErrorCode::corrupt,
+                 .what = "length of",
+                 .file = path,
+                 .found = std::to_string(there) + " bytes",
+                 .expected = "at least " + std::to_string(length)});
+  core_->disk.truncate(*node, length);
+  return make_sim_write_file(core_, path, *node, length);
+}
+
 Result<std::unique_ptr<io::ReadFile>> SimFs::open(const std::string& path, bool direct) {
   const std::lock_guard lock(core_->mutex);
-  CAIRN_TRY(core_->enter_or_fail(FsOp::open, path));
+  CAIRN_TRY(core_->enter_or_fail(FsOp::open, path, direct));
   const auto node = core_->disk.find(path);
   if (!node) return refuse(missing(core_->disk, path), FsOp::open, path);
   if (core_->disk.is_folder(*node)) return refuse(EISDIR, FsOp::open, path);
   return std::make_unique<SimReadFile>(core_, path, *node, core_->disk.bytes(*node).size(), direct);
 }
 
+Result<std::uint64_t> SimFs::file_bytes(const std::string& path) {
+  const std::lock_guard lock(core_->mutex);
+  CAIRN_TRY(core_->enter_or_fail(FsOp::file_bytes, path));
+  const auto node = core_->disk.find(path);
+  if (!node) return refuse(missing(core_->disk, path), FsOp::file_bytes, path);
+  if (core_->disk.is_folder(*node)) return refuse(EISDIR, FsOp::file_bytes, path);
+  return core_->disk.bytes(*node).size();
+}
+
 // ---- folders
+
+Result<std::uint64_t> SimFs::free_bytes(const std::string& folder) {
+  const std::lock_guard lock(core_->mutex);
+  CAIRN_TRY(core_->enter_or_fail(FsOp::free_bytes, folder));
+  if (!core_->disk.find(folder))
+    return refuse(missing(core_->disk, folder), FsOp::free_bytes, folder);
+  return core_->free_bytes();
+}
 
 Status SimFs::make_dir(const std::string& path) {
   const std::lock_guard lock(core_->mutex);

@@ -11,8 +11,10 @@
 // Not injected, and why: short reads, EINTR and EAGAIN inside a device (the Device contract hides
 // them; the real devices are tested against them with seccomp and signals in tests/io); a disk that
 // acknowledges a flush and drops it (no software recovers from it; design.md promises nothing
-// there); damage to synced data other than through reads (plant it with set_bytes); stale versions
-// of a rewritten block (nothing is rewritten in place); thread schedules (run under TSan instead).
+// there); the loss of the cut that reopen() makes (it lasts at once: the longer file is what a loss
+// of power before it leaves); damage to synced data other than through reads (plant it with
+// set_bytes); stale versions of a rewritten block (nothing is rewritten in place); thread schedules
+// (run under TSan instead).
 #pragma once
 
 #include <cairn/result.h>
@@ -35,6 +37,7 @@ struct SimCore;
 struct OpRecord {
   FsOp op;
   std::string path;
+  bool direct = false;  // create, reopen: WriteMode::direct; open: direct. Nothing else differs.
 };
 
 /// Thread-safe. Files, locks and devices made here keep the disk alive.
@@ -62,7 +65,11 @@ class SimFs final : public io::Fs {
   void set_bytes(const std::string& path, std::vector<std::byte> bytes);
 
   // ---- io::Fs
-  Result<std::unique_ptr<io::WriteFile>> create(const std::string& path) override;
+  using io::Fs::create;
+  Result<std::unique_ptr<io::WriteFile>> create(const std::string& path,
+                                                io::WriteMode mode) override;
+  Result<std::unique_ptr<io::WriteFile>> reopen(const std::string& path, std::uint64_t length,
+                                                io::WriteMode mode) override;
   /// With `direct` reads must be aligned to 4096, as on the strictest disk.
   Result<std::unique_ptr<io::ReadFile>> open(const std::string& path, bool direct) override;
   Status make_dir(const std::string& path) override;
@@ -72,6 +79,9 @@ class SimFs final : public io::Fs {
   Status remove(const std::string& path) override;
   Result<bool> exists(const std::string& path) override;
   Result<std::vector<std::string>> list(const std::string& path) override;
+  Result<std::uint64_t> file_bytes(const std::string& path) override;
+  /// What set_capacity() leaves; about 2^64 without it.
+  Result<std::uint64_t> free_bytes(const std::string& folder) override;
   Result<std::unique_ptr<io::FileLock>> lock(const std::string& path) override;
   Result<std::unique_ptr<io::FileLock>> pin(const std::string& path,
                                             std::uint64_t sequence) override;

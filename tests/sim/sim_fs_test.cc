@@ -38,10 +38,10 @@ std::string step(io::Fs& fs, const std::string& root, std::mt19937_64& random) {
   const std::vector<std::string> names = {"a", "b", "d", "d/a", "d/b", "d/e", "d/e/a", "none/a"};
   const std::string one = root + "/" + names[random() % names.size()];
   const std::string two = root + "/" + names[random() % names.size()];
-  switch (random() % 9) {
+  switch (random() % 12) {
     case 0: {
       const std::size_t bytes = random() % 9000;
-      auto file = fs.create(one);
+      auto file = fs.create(one, bytes % 2 == 0 ? io::WriteMode::buffered : io::WriteMode::direct);
       if (!file) return "create " + told_of(file);
       return "create " + told((*file)->append(filled(bytes, 7))) + told((*file)->sync()) +
              told((*file)->close()) + told((*file)->close());
@@ -60,6 +60,20 @@ std::string step(io::Fs& fs, const std::string& root, std::mt19937_64& random) {
       return "list " + told_list(fs.list(one));
     case 7:
       return "exists " + std::to_string(must(fs.exists(one)));
+    case 8: {
+      const std::uint64_t length = random() % 9000;
+      auto file = fs.reopen(one, length, io::WriteMode::direct);
+      if (!file) return "reopen " + told_of(file);
+      return "reopen " + std::to_string((*file)->bytes_written()) +
+             told((*file)->append(filled(random() % 9000, 8))) + told((*file)->sync()) +
+             std::to_string((*file)->bytes_written()) + told((*file)->close());
+    }
+    case 9: {
+      const auto bytes = fs.file_bytes(one);
+      return "file_bytes " + (bytes ? std::to_string(*bytes) : told_of(bytes));
+    }
+    case 10:
+      return "free_bytes " + told_of(fs.free_bytes(one));
     default: {
       const bool direct = random() % 2 == 0;
       const std::uint64_t offset = random() % 3 * 4096;
@@ -154,6 +168,54 @@ TEST(SimFs, FullDiskWritesWhatFitsAndThenFails) {
   auto other = must(fs.create("b"));
   ASSERT_TRUE(ok(fs.remove("a")));
   EXPECT_TRUE(ok(other->append(filled(1500, 3))));
+}
+
+TEST(SimFs, FreeBytesAreWhatAppendsTakeAndCutsAndRemovalsReturn) {
+  SimFs fs;
+  EXPECT_GT(must(fs.free_bytes(".")), std::uint64_t{1} << 62);
+  fs.set_capacity(1500);
+  auto file = must(fs.create("a"));
+  ASSERT_TRUE(ok(file->append(filled(1000, 1))));
+  EXPECT_EQ(must(fs.free_bytes(".")), 500u);
+  file = must(fs.reopen("a", 300, io::WriteMode::buffered));
+  EXPECT_EQ(must(fs.free_bytes(".")), 1200u);
+  ASSERT_TRUE(ok(file->append(filled(1200, 2))));
+  EXPECT_FALSE(file->append(filled(1, 2)));
+  ASSERT_TRUE(ok(fs.remove("a")));
+  EXPECT_EQ(must(fs.free_bytes(".")), 1500u);
+  EXPECT_EQ(fs.free_bytes("none").error().code, ErrorCode::not_found);
+}
+
+TEST(SimFs, ReopenCutsForGoodAndLeavesUnsyncedBytesAtRisk) {
+  SimFs fs;
+  auto file = must(fs.create("a"));
+  ASSERT_TRUE(ok(fs.sync_dir(".")));
+  ASSERT_TRUE(ok(file->append(filled(1000, 1))));
+  ASSERT_TRUE(ok(file->sync()));
+  ASSERT_TRUE(ok(file->append(filled(1000, 2))));
+  file = must(fs.reopen("a", 1500, io::WriteMode::buffered));
+  ASSERT_TRUE(ok(file->append(filled(10, 3))));
+  ASSERT_EQ(fs.pending().size(), 2u);
+  EXPECT_EQ(fs.pending()[0].bytes, 500u);
+  EXPECT_EQ(fs.after_power_loss(std::vector(2, Fate::lost), 1)->bytes("a"), filled(1000, 1));
+  EXPECT_EQ(fs.after_power_loss(std::vector(2, Fate::whole), 1)->bytes("a").size(), 1510u);
+  must(fs.reopen("a", 1000, io::WriteMode::buffered));
+  EXPECT_TRUE(fs.pending().empty());
+  EXPECT_EQ(fs.after_power_loss({}, 1)->bytes("a"), filled(1000, 1));
+}
+
+TEST(SimFs, RecordsDirectWritesAndFailsReopenAsTold) {
+  SimFs fs;
+  must(fs.create("a", io::WriteMode::direct));
+  fs.faults().add(FsFault{.op = FsOp::reopen, .error = EIO});
+  EXPECT_EQ(fs.reopen("a", 0, io::WriteMode::direct).error().code, ErrorCode::io);
+  must(fs.reopen("a", 0, io::WriteMode::buffered));
+  const auto operations = fs.operations();
+  ASSERT_EQ(operations.size(), 3u);
+  EXPECT_TRUE(operations[0].direct);
+  EXPECT_TRUE(operations[1].direct);
+  EXPECT_FALSE(operations[2].direct);
+  EXPECT_EQ(fs_op_name(operations[2].op), "reopen");
 }
 
 TEST(SimFs, PartialAppendLeavesHalf) {

@@ -157,7 +157,13 @@ class BusyFs final : public io::Fs {
   }
 
   using Path = const std::string&;
-  Result<std::unique_ptr<io::WriteFile>> create(Path path) override { return fs_.create(path); }
+  Result<std::unique_ptr<io::WriteFile>> create(Path path, io::WriteMode mode) override {
+    return fs_.create(path, mode);
+  }
+  Result<std::unique_ptr<io::WriteFile>> reopen(Path path, std::uint64_t length,
+                                                io::WriteMode mode) override {
+    return fs_.reopen(path, length, mode);
+  }
   Result<std::unique_ptr<io::ReadFile>> open(Path path, bool direct) override {
     return fs_.open(path, direct);
   }
@@ -168,6 +174,8 @@ class BusyFs final : public io::Fs {
   Status remove(Path path) override { return fs_.remove(path); }
   Result<bool> exists(Path path) override { return fs_.exists(path); }
   Result<std::vector<std::string>> list(Path path) override { return fs_.list(path); }
+  Result<std::uint64_t> file_bytes(Path path) override { return fs_.file_bytes(path); }
+  Result<std::uint64_t> free_bytes(Path folder) override { return fs_.free_bytes(folder); }
   Result<std::unique_ptr<io::FileLock>> lock(Path path) override { return fs_.lock(path); }
   Result<bool> is_pinned(Path path, std::uint64_t sequence) override {
     return fs_.is_pinned(path, sequence);
