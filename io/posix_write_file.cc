@@ -37,6 +37,11 @@ class PosixWriteFile final : public WriteFile {
       const ssize_t n =
           ::pwrite(fd_.get(), next.data(), next.size(), static_cast<off_t>(bytes_written_));
       if (n < 0 && errno == EINTR) continue;
+      // A limit in the middle of a unit cuts the write short, and what is left is refused direct.
+      if (n < 0 && errno == EINVAL && is_direct_ && set_file_status(fd_.get(), O_DIRECT, false)) {
+        takes_direct_ = is_direct_ = false;
+        continue;
+      }
       if (n <= 0) return poison(os_error(n < 0 ? errno : EIO, "append to", path_));
       bytes_written_ += static_cast<std::uint64_t>(n);
       bytes = bytes.subspan(static_cast<std::size_t>(n));

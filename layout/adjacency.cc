@@ -5,28 +5,11 @@
 #include <cassert>
 #include <cstring>
 
+#include "layout/leb128.h"
 #include "layout/node_block.h"
 
 namespace cairn::layout {
 namespace {
-
-std::uint64_t zigzag(std::int64_t value) {
-  return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
-}
-
-std::int64_t unzigzag(std::uint64_t value) {
-  return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
-}
-
-std::size_t leb_bytes(std::uint64_t value) {
-  return (static_cast<std::size_t>(std::bit_width(value | 1)) + 6) / 7;
-}
-
-std::byte* put_leb(std::byte* at, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) *at++ = static_cast<std::byte>(value | 0x80);
-  *at++ = static_cast<std::byte>(value);
-  return at;
-}
 
 /// Calls `emit` with each integer that encodes the list, in order: the one definition of the code.
 template <class Emit>

@@ -59,6 +59,13 @@ int execute(const std::string& where, const Run& body) {
   return conclude(where, status);
 }
 
+/// The argument of an option, or how CLI11 is told that it is none.
+Size size_of(const std::string& name, const std::string& text) {
+  auto parsed = parse_size(text);
+  if (!parsed) throw CLI::ValidationError(name, parsed.error().to_string());
+  return *parsed;
+}
+
 }  // namespace
 
 int run(int argc, const char* const* argv) {
@@ -113,10 +120,18 @@ void add_metric(CLI::App& command, Metric& metric) {
 
 CLI::Option* add_size(CLI::App& command, const std::string& name, std::optional<Size>& size,
                       const std::string& help) {
-  const auto assign = [&size, name](const std::string& text) {
-    auto parsed = parse_size(text);
-    if (!parsed) throw CLI::ValidationError(name, parsed.error().to_string());
-    size = *parsed;
+  const auto assign = [&size, name](const std::string& text) { size = size_of(name, text); };
+  return command.add_option_function<std::string>(name, assign, help)->type_name("SIZE");
+}
+
+CLI::Option* add_bytes(CLI::App& command, const std::string& name, std::uint64_t& bytes,
+                       const std::string& help) {
+  const auto assign = [&bytes, name](const std::string& text) {
+    const Size size = size_of(name, text);
+    if (size.per_vector || size.bytes < 1)
+      throw CLI::ValidationError(
+          name, fmt::format("found '{}', expected bytes in all, such as 512M or 8G", text));
+    bytes = size.total(0);
   };
   return command.add_option_function<std::string>(name, assign, help)->type_name("SIZE");
 }

@@ -51,6 +51,10 @@ void add_metric(CLI::App& command, Metric& metric);
 CLI::Option* add_size(CLI::App& command, const std::string& name, std::optional<Size>& size,
                       const std::string& help);
 
+/// A size as parse_size() reads it, in bytes alone and at least 1, into `bytes`.
+CLI::Option* add_bytes(CLI::App& command, const std::string& name, std::uint64_t& bytes,
+                       const std::string& help);
+
 /// The argument is a whole number of at least `least`: CLI11 itself takes -1 for 2^64 - 1.
 CLI::Validator at_least(std::uint64_t least);
 

@@ -37,16 +37,16 @@ Result<std::size_t> read_checked(formats::VectorReader& reader, Metric metric,
   return count;
 }
 
-Status check_shape(const std::string& path, const Shape& queries, const Shape& expected,
-                   std::string_view what) {
-  if (queries.dtype == expected.dtype && queries.dim == expected.dim) return {};
+Status check_shape(const std::string& path, const Shape& vectors, const Shape& expected,
+                   std::string_view what, std::string_view doing) {
+  if (vectors.dtype == expected.dtype && vectors.dim == expected.dim) return {};
   const auto words = [](const Shape& shape) {
     return std::string{dtype_name(shape.dtype)} + " of dimension " + std::to_string(shape.dim);
   };
   return fail({.code = ErrorCode::invalid_argument,
-               .what = "search with",
+               .what = std::string{doing},
                .file = path,
-               .found = words(queries),
+               .found = words(vectors),
                .expected = words(expected) + ", that of " + std::string{what}});
 }
 

@@ -35,9 +35,10 @@ Result<Vectors> load_vectors(const std::string& path, Metric metric);
 Result<std::size_t> read_checked(formats::VectorReader& reader, Metric metric,
                                  std::span<std::byte> rows);
 
-/// invalid_argument unless the queries of `path` have the shape of `what` ("the index").
-Status check_shape(const std::string& path, const Shape& queries, const Shape& expected,
-                   std::string_view what);
+/// invalid_argument unless the vectors of `path` have the shape of `what` ("the index"); `doing` is
+/// what they are wanted for.
+Status check_shape(const std::string& path, const Shape& vectors, const Shape& expected,
+                   std::string_view what, std::string_view doing = "search with");
 
 /// Vectors in memory, not owned, as a RowStream.
 class MemoryRows final : public RowStream {

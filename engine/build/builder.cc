@@ -5,10 +5,14 @@
 #include <optional>
 #include <thread>
 
-#include "engine/build/assemble.h"
 #include "engine/build/builder_fs.h"
+#include "engine/build/estimate.h"
+#include "engine/build/journal.h"
+#include "engine/build/pipeline.h"
+#include "engine/build/spool.h"
 #include "engine/build/work_folder.h"
 #include "engine/guarded.h"
+#include "engine/search/process_memory.h"
 #include "layout/node_block.h"
 
 namespace cairn {
@@ -17,6 +21,8 @@ namespace {
 
 constexpr std::uint32_t kDegreeMin = 8;
 constexpr std::uint32_t kThreadsMax = 1024;
+constexpr std::uint32_t kPartitionsMax = 4096;
+constexpr std::uint64_t kSpoolId = 1;  // of its temporary files
 
 tl::unexpected<Error> bad_option(std::string name, std::string found, std::string expected) {
   return fail({.code = ErrorCode::invalid_argument,
@@ -40,57 +46,147 @@ Status check_options(std::uint32_t dim, DType dtype, const BuildOptions& options
   CAIRN_TRY(within("code_bytes", options.code_bytes, 1, kDimMax));
   CAIRN_TRY(within("refine_bytes", options.refine_bytes, 0, kDimMax));
   CAIRN_TRY(within("degree", options.degree, kDegreeMin, layout::kDegreeMax));
+  CAIRN_TRY(within("nav_edges", options.nav_edges, 8, layout::kDegreeMax));
+  CAIRN_TRY(within("partitions", options.partitions, 0, kPartitionsMax));
   CAIRN_TRY(within("threads", options.threads, 0, kThreadsMax));
   if (!std::isfinite(options.alpha) || options.alpha < 1)
     return bad_option("alpha", std::to_string(options.alpha), "at least 1");
   return {};
 }
 
-class FolderBuilder final : public Builder {
+/// Options with nothing left to choose.
+BuildOptions complete(BuildOptions options, std::uint32_t dim) {
+  if (options.threads == 0) options.threads = std::max(1U, std::thread::hardware_concurrency());
+  if (options.memory_bytes == 0) options.memory_bytes = search::process_memory_bytes() / 2;
+  options.code_bytes = std::min(options.code_bytes, dim);
+  options.refine_bytes = std::min(options.refine_bytes, dim);
+  return options;
+}
+
+/// One build in its work folder.
+class FolderBuild {
  public:
-  FolderBuilder(io::Fs& fs, std::unique_ptr<WorkFolder> folder, std::uint32_t dim, DType dtype,
-                BuildOptions options)
-      : fs_(fs),
-        folder_(std::move(folder)),
-        options_(std::move(options)),
-        data_(std::in_place, options_.metric, dim, dtype) {
-    if (options_.threads == 0) options_.threads = std::max(1U, std::thread::hardware_concurrency());
+  static Result<FolderBuild> open(io::Fs& fs, const std::string& target,
+                                  const BuildOptions& options) {
+    CAIRN_ASSIGN(auto folder, WorkFolder::open(fs, target));
+    if (options.fresh) CAIRN_TRY(folder->clear());
+    CAIRN_ASSIGN(Journal journal, Journal::open(fs, folder->path()));
+    if (journal.find(Unit::unusable) != nullptr) {
+      CAIRN_TRY(folder->clear());
+      CAIRN_ASSIGN(journal, Journal::open(fs, folder->path()));
+    }
+    return FolderBuild(fs, std::move(folder), std::move(journal));
+  }
+  FolderBuild(FolderBuild&&) = default;
+  /// Leaves what is finished for a later run, whatever ended this one.
+  ~FolderBuild() {
+    if (folder_) folder_->keep(begun() && journal_->find(Unit::unusable) == nullptr);
   }
 
-  Status add(const VectorBatch& vectors, std::span<const Label> labels) override {
-    if (!data_) return finished();
-    return guarded("build", [&] { return data_->add(vectors, labels); });
+  Journal& journal() { return *journal_; }
+  const std::string& path() const { return folder_->path(); }
+  /// Whether there is something to go on with.
+  bool begun() const {
+    const Journal::Words* spooled = journal_->find(Unit::spool);  // begins with their number
+    return journal_->find(Unit::sample) != nullptr || (spooled != nullptr && spooled->front() != 0);
   }
 
-  Result<BuildReport> finish() override {
-    if (!data_) return finished();
-    auto report = guarded("build", [&] { return build(); });
-    data_.reset();
-    folder_.reset();
+  Result<BuildReport> run(VectorSource& source, const BuildOptions& options) {
+    if (source.count() == 0)
+      return fail(ErrorCode::invalid_argument, "an index of no vectors cannot be built");
+    if (source.count() > kRowsMax)
+      return fail({.code = ErrorCode::over_limit,
+                   .what = "build",
+                   .found = std::to_string(source.count()) + " vectors",
+                   .expected = "at most " + std::to_string(kRowsMax)});
+    BuildReport report;
+    CAIRN_TRY(plan(source, options, report.plan));
+    Phases phases(options, report);
+    phases.set_plan(report.plan);
+    phases.watch(fs_, folder_->path());
+    CAIRN_TRY(build_in(source, options, fs_, *journal_, folder_->path(), phases, report));
+    phases.begin("publish");
+    phases.tick()("publish", 0, 1);
+    CAIRN_TRY(phases.check());
+    CAIRN_TRY(folder_->publish());
+    phases.end();
+    for (const BuildReport::Phase& phase : report.phases) {
+      report.wall_s += phase.wall_s;
+      report.cpu_s += phase.cpu_s;
+    }
     return report;
   }
 
  private:
+  /// Of the first run; later ones say what it said.
+  Status plan(VectorSource& source, const BuildOptions& options, BuildPlan& plan) {
+    const Journal::Words* words = journal_->find(Unit::plan);
+    if (words != nullptr) {
+      plan = plan_from(*words);
+      plan.units_done = journal_->size();
+    } else {
+      const bool wanted = options.planned || options.progress;
+      CAIRN_ASSIGN(plan, make_plan(fs_, folder_->target(), source, options, source.count(),
+                                   wanted && source.count() >= kCalibrateFrom));
+      CAIRN_TRY(journal_->append(Unit::plan, 0, plan_words(plan)));
+    }
+    if (!options.planned || options.planned(plan)) return {};
+    return fail(ErrorCode::cancelled, "the build was cancelled");
+  }
+
+  FolderBuild(io::Fs& fs, std::unique_ptr<WorkFolder> folder, Journal journal)
+      : fs_(fs),
+        folder_(std::move(folder)),
+        journal_(std::make_unique<Journal>(std::move(journal))) {}
+
+  io::Fs& fs_;
+  std::unique_ptr<WorkFolder> folder_;
+  std::unique_ptr<Journal> journal_;  // before the folder goes its file is closed
+};
+
+class FolderBuilder final : public Builder {
+ public:
+  static Result<std::unique_ptr<Builder>> create(io::Fs& fs, const std::string& folder,
+                                                 std::uint32_t dim, DType dtype,
+                                                 const BuildOptions& options) {
+    CAIRN_ASSIGN(FolderBuild build, FolderBuild::open(fs, folder, options));
+    std::unique_ptr<FolderBuilder> builder(
+        new FolderBuilder(fs, std::move(build), complete(options, dim)));
+    CAIRN_ASSIGN(builder->spool_, Spool::open(builder->temp_, builder->build_->journal(),
+                                              options.metric, dim, dtype));
+    return builder;
+  }
+
+  Status add(const VectorBatch& vectors, std::span<const Label> labels) override {
+    if (!build_) return finished();
+    return guarded("build", [&] { return spool_->add(vectors, labels); });
+  }
+  std::uint64_t added() const override { return spool_ ? spool_->count() : 0; }
+
+  Result<BuildReport> finish() override {
+    if (!build_) return finished();
+    auto report = guarded("build", [&]() -> Result<BuildReport> {
+      CAIRN_TRY(spool_->seal());
+      return build_->run(*spool_, options_);
+    });
+    spool_.reset();
+    build_.reset();
+    return report;
+  }
+
+ private:
+  FolderBuilder(io::Fs& fs, FolderBuild build, BuildOptions options)
+      : build_(std::move(build)),
+        options_(std::move(options)),
+        temp_(fs, build_->path(), kSpoolId) {}
   static tl::unexpected<Error> finished() {
     return fail(ErrorCode::invalid_argument, "this builder has finished");
   }
 
-  Result<BuildReport> build() {
-    if (data_->count() == 0)
-      return fail(ErrorCode::invalid_argument, "an index of no vectors cannot be built");
-    BuildReport report;
-    Phases phases(options_, report);
-    CAIRN_TRY(assemble(*data_, options_, fs_, folder_->path(), phases, report));
-    phases.begin("publish");
-    CAIRN_TRY(folder_->publish());
-    phases.end();
-    return report;
-  }
-
-  io::Fs& fs_;
-  std::unique_ptr<WorkFolder> folder_;
+  std::optional<FolderBuild> build_;  // until finish()
   BuildOptions options_;
-  std::optional<Dataset> data_;  // until finish()
+  TempFiles temp_;
+  std::unique_ptr<Spool> spool_;
 };
 
 }  // namespace
@@ -100,8 +196,16 @@ Result<std::unique_ptr<Builder>> create_builder(io::Fs& fs, const std::string& f
                                                 const BuildOptions& options) {
   return guarded("build", [&]() -> Result<std::unique_ptr<Builder>> {
     CAIRN_TRY(check_options(dim, dtype, options));
-    CAIRN_ASSIGN(auto work, WorkFolder::open(fs, folder));
-    return std::make_unique<FolderBuilder>(fs, std::move(work), dim, dtype, options);
+    return FolderBuilder::create(fs, folder, dim, dtype, options);
+  });
+}
+
+Result<BuildReport> build_index(io::Fs& fs, const std::string& folder, VectorSource& source,
+                                const BuildOptions& options) {
+  return guarded("build", [&]() -> Result<BuildReport> {
+    CAIRN_TRY(check_options(source.dim(), source.dtype(), options));
+    CAIRN_ASSIGN(FolderBuild build, FolderBuild::open(fs, folder, options));
+    return build.run(source, complete(options, source.dim()));
   });
 }
 
@@ -110,6 +214,20 @@ Result<std::unique_ptr<Builder>> create_builder(io::Fs& fs, const std::string& f
 Result<std::unique_ptr<Builder>> Builder::create(const std::string& folder, std::uint32_t dim,
                                                  DType dtype, const BuildOptions& options) {
   return build::create_builder(io::posix_fs(), folder, dim, dtype, options);
+}
+
+Result<BuildReport> build_index(const std::string& folder, VectorSource& source,
+                                const BuildOptions& options) {
+  return build::build_index(io::posix_fs(), folder, source, options);
+}
+
+Result<BuildPlan> plan_build(const std::string& folder, VectorSource& source,
+                             const BuildOptions& options, std::uint64_t vectors) {
+  return guarded("plan", [&]() -> Result<BuildPlan> {
+    CAIRN_TRY(build::check_options(source.dim(), source.dtype(), options));
+    return build::make_plan(io::posix_fs(), folder, source, build::complete(options, source.dim()),
+                            vectors == 0 ? source.count() : vectors, true);
+  });
 }
 
 }  // namespace cairn

@@ -15,4 +15,8 @@ Result<std::unique_ptr<Builder>> create_builder(io::Fs& fs, const std::string& f
                                                 std::uint32_t dim, DType dtype,
                                                 const BuildOptions& options);
 
+/// As cairn::build_index, over a file system of choice.
+Result<BuildReport> build_index(io::Fs& fs, const std::string& folder, VectorSource& source,
+                                const BuildOptions& options);
+
 }  // namespace cairn::build

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "engine/math/row_scan.h"
+
 namespace cairn::build {
 namespace {
 
@@ -20,12 +22,6 @@ class SpinGuard {
  private:
   std::atomic_flag& flag_;
 };
-
-bool contains(const std::uint32_t* ids, std::size_t count, std::uint32_t id) {
-  std::uint32_t hits = 0;  // no early exit: the loop becomes a few vector compares
-  for (std::size_t i = 0; i < count; ++i) hits |= static_cast<std::uint32_t>(ids[i] == id);
-  return hits != 0;
-}
 
 }  // namespace
 
@@ -50,16 +46,13 @@ void CandidateRows::insert(std::uint32_t node, const Candidate& candidate) {
     const std::size_t worst = worst_[node];
     if (!(candidate < Candidate{distances[worst], ids[worst]})) return;
   }
-  if (contains(ids, size, candidate.id)) return;
+  if (math::contains(ids, size, candidate.id)) return;
   const std::size_t place = size < capacity_ ? size : worst_[node];
   ids[place] = candidate.id;
   distances[place] = candidate.distance;
   if (size < capacity_) sizes_[node] = static_cast<std::uint16_t>(size + 1);
   if (sizes_[node] < capacity_) return;
-  std::size_t worst = 0;
-  for (std::size_t i = 1; i < capacity_; ++i)
-    if (Candidate{distances[worst], ids[worst]} < Candidate{distances[i], ids[i]}) worst = i;
-  worst_[node] = static_cast<std::uint16_t>(worst);
+  worst_[node] = static_cast<std::uint16_t>(math::farthest(distances, ids, capacity_));
 }
 
 void CandidateRows::sorted(std::uint32_t node, std::vector<Candidate>& out) const {
@@ -67,6 +60,15 @@ void CandidateRows::sorted(std::uint32_t node, std::vector<Candidate>& out) cons
   out.resize(sizes_[node]);
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = {distances_[at + i], ids_[at + i]};
   std::sort(out.begin(), out.end());
+}
+
+void CandidateRows::replace(std::uint32_t node, std::span<const Candidate> row) {
+  std::size_t at = std::size_t{node} * capacity_;
+  for (const Candidate& candidate : row) {
+    ids_[at] = candidate.id;
+    distances_[at++] = candidate.distance;
+  }
+  sizes_[node] = static_cast<std::uint16_t>(row.size());
 }
 
 }  // namespace cairn::build

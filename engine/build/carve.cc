@@ -1,6 +1,7 @@
 #include "engine/build/carve.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -47,12 +48,6 @@ std::uint32_t fanout_at(const CarveOptions& options, std::uint32_t level, std::s
   return static_cast<std::uint32_t>(std::min({std::size_t{wanted}, leaders, kFanoutMax}));
 }
 
-std::size_t leader_count(const CarveOptions& options, std::size_t size, std::uint32_t level) {
-  const std::size_t fanout = level < options.fanouts.size() ? options.fanouts[level] : 1;
-  const std::size_t wanted = size * fanout / options.leaf_target;
-  return std::clamp<std::size_t>(wanted, std::max<std::size_t>(2, fanout), options.leaders_max);
-}
-
 void cut_randomly(Ids ids, const CarveOptions& options, std::uint64_t path,
                   const std::function<void(const Ids&)>& visit) {
   math::Rng rng(mix_seed(path, 0x5f1e));
@@ -72,6 +67,16 @@ std::uint64_t mix_seed(std::uint64_t a, std::uint64_t b) {
   math::Rng rng(a ^ (b * 0x9e3779b97f4a7c15ULL));
   rng.next();
   return rng.next();
+}
+
+// Balls of a level that is carved again are drawn eight leaves large: were they leaves already,
+// the next level would not be reached and a vector would join too few.
+std::size_t leader_count(const CarveOptions& options, std::size_t size, std::uint32_t level) {
+  const std::size_t fanout = level < options.fanouts.size() ? options.fanouts[level] : 1;
+  const bool carved_again = level + 1 < options.fanouts.size();
+  const std::size_t ball = options.leaf_target * (carved_again ? 8U : 1U);
+  const std::size_t least = carved_again ? 4 * fanout : std::max<std::size_t>(2, fanout);
+  return std::clamp<std::size_t>(size * fanout / ball, least, options.leaders_max);
 }
 
 Ids draw_leaders(std::span<const std::uint32_t> ids, std::size_t count, std::uint64_t seed) {
@@ -133,6 +138,26 @@ std::vector<Ids> carve_top(const VectorBatch& vectors, const CarveOptions& optio
                  scratch[w].rows, scratch[w].distances, joined.data() + begin * fanout);
   });
   return gather_balls(all, leaders.size(), fanout, joined);
+}
+
+std::vector<std::uint32_t> tour(const math::TileSet& set) {
+  const std::size_t ld = math::tile_ld(set.count());
+  std::vector<float> row(ld);
+  std::vector<std::uint32_t> order{0};
+  std::vector<bool> visited(set.count());
+  visited[0] = true;
+  while (order.size() < set.count()) {
+    math::tile_l2(set, order.back(), 1, set, row.data(), ld);
+    for (std::size_t i = 0; i < set.count(); ++i)
+      if (visited[i]) row[i] = std::numeric_limits<float>::infinity();
+    std::size_t next = math::argmin(row.data(), set.count());
+    if (visited[next])  // every remaining distance is infinite: take the first left
+      next = static_cast<std::size_t>(std::find(visited.begin(), visited.end(), false) -
+                                      visited.begin());
+    visited[next] = true;
+    order.push_back(static_cast<std::uint32_t>(next));
+  }
+  return order;
 }
 
 }  // namespace cairn::build

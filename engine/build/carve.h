@@ -37,6 +37,9 @@ std::vector<Ids> carve_once(const VectorBatch& vectors, std::span<const std::uin
                             std::span<const std::uint32_t> leaders, std::uint32_t fanout,
                             CarveScratch& scratch);
 
+/// How many leaders a set of `size` draws at a level.
+std::size_t leader_count(const CarveOptions& options, std::size_t size, std::uint32_t level);
+
 /// Leaders of a set: distinct members drawn by seed, ascending.
 Ids draw_leaders(std::span<const std::uint32_t> ids, std::size_t count, std::uint64_t seed);
 
@@ -49,6 +52,10 @@ void carve(const VectorBatch& vectors, Ids ids, const CarveOptions& options, std
 /// The first level over all rows of `vectors`, in parallel: one list of ids per leader.
 std::vector<Ids> carve_top(const VectorBatch& vectors, const CarveOptions& options,
                            const Workers& workers);
+
+/// Chains the rows of `set` so that neighbours in the tour are near each other: from the first,
+/// ever the nearest that was not visited. O(count^2 * dim).
+std::vector<std::uint32_t> tour(const math::TileSet& set);
 
 /// Mixes two numbers into a seed.
 std::uint64_t mix_seed(std::uint64_t a, std::uint64_t b);

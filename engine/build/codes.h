@@ -1,4 +1,4 @@
-// The codes of an index: base and refinement, trained on a sample and written in slot order.
+// The codes of an index: base and refinement, trained on a sample.
 #pragma once
 
 #include <cairn/types.h>
@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
-#include "engine/build/pipnn.h"
 #include "engine/build/workers.h"
-#include "engine/build/write_index.h"
+#include "engine/math/pq.h"
 
 namespace cairn::build {
 
@@ -20,16 +20,20 @@ struct CodeOptions {
   std::uint64_t seed = 1;
 };
 
-struct Codes {
-  CodeTable base;
-  std::optional<CodeTable> refine;
+struct Codebooks {
+  math::Codebook base;
+  std::optional<math::Codebook> refine;  // of what the base leaves over
 };
 
-/// `training`: rows of `raw` to draw the sample from (at most 65,536, 256 MiB of floats).
-/// codes[s] is of row node_of_slot[s]. Empty when cancelled.
-std::optional<Codes> make_codes(const VectorBatch& raw, std::span<const std::uint32_t> training,
-                                std::span<const std::uint32_t> node_of_slot,
-                                const CodeOptions& options, const Workers& workers,
-                                const Tick& tick);
+/// `sample`: raw rows, at least one. About 8 bytes an element of RAM.
+Codebooks train_codes(const VectorBatch& sample, const CodeOptions& options,
+                      const Workers& workers);
+
+/// Codes of raw rows: count * base.shape.m and count * refine.shape.m bytes. O(count * 256 * dim).
+struct Encoded {
+  std::vector<std::byte> base, refine;
+};
+Encoded encode_rows(const Codebooks& books, Metric metric, const VectorBatch& raw,
+                    const Workers& workers);
 
 }  // namespace cairn::build

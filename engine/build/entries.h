@@ -1,9 +1,11 @@
 // Entry points: a sample of the vectors in two levels, so that a search begins near its query.
 #pragma once
 
+#include <cairn/result.h>
 #include <cairn/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "engine/build/workers.h"
@@ -11,11 +13,18 @@
 
 namespace cairn::build {
 
-/// One vector of 32, all when there are at most 64, in about sqrt(samples) <= 256 lists by k-means.
-/// The head of a list is its sample nearest to the list's centroid. `vectors` are distinct vectors
-/// of the build space, `slot_of_vector` where they stand. About 0.13 bytes a vector on disk.
-layout::Entries choose_entries(const VectorBatch& vectors,
-                               std::span<const std::uint32_t> slot_of_vector, std::uint64_t seed,
-                               const Workers& workers);
+/// Sampled vectors of the build space and the slots they stand in, part after part; called twice.
+struct EntrySample {
+  VectorBatch vectors;
+  std::span<const std::uint32_t> slots;
+};
+using EntrySamples = std::function<Status(const std::function<void(const EntrySample&)>& visit)>;
+
+/// About sqrt(samples) <= 2048 lists by k-means, of all `count` samples of `dim` elements. The head
+/// of a list is its sample nearest to the list's centroid. 12 bytes a sample of RAM beside the part
+/// at hand.
+Result<layout::Entries> choose_entries(std::uint64_t count, std::uint32_t dim,
+                                       const EntrySamples& samples, std::uint64_t seed,
+                                       const Workers& workers);
 
 }  // namespace cairn::build

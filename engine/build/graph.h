@@ -10,6 +10,7 @@
 namespace cairn::build {
 
 struct Graph {
+  std::uint64_t first_slot = 0;  // of row 0; rows follow slot by slot
   std::uint32_t degree_max = 0;
   std::vector<std::uint32_t> edges;   // count x degree_max; row i uses its first degree[i] places
   std::vector<std::uint16_t> degree;  // count

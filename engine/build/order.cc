@@ -15,30 +15,6 @@ namespace {
 
 constexpr std::size_t kWindow = 1u << 16;  // ranks within which a group may gather its members
 
-/// Chains the leaders so that neighbours in the tour are near each other: nearest unvisited next.
-std::vector<std::uint32_t> tour(const VectorBatch& vectors,
-                                std::span<const std::uint32_t> leaders) {
-  math::TileSet set;
-  set.pack(vectors, leaders);
-  const std::size_t ld = math::tile_ld(leaders.size());
-  std::vector<float> row(ld);
-  std::vector<std::uint32_t> order{0};
-  std::vector<bool> visited(leaders.size());
-  visited[0] = true;
-  while (order.size() < leaders.size()) {
-    math::tile_l2(set, order.back(), 1, set, row.data(), ld);
-    for (std::size_t i = 0; i < leaders.size(); ++i)
-      if (visited[i]) row[i] = std::numeric_limits<float>::infinity();
-    std::size_t next = math::argmin(row.data(), leaders.size());
-    if (visited[next])  // every remaining distance is infinite: take the first left
-      next = static_cast<std::size_t>(std::find(visited.begin(), visited.end(), false) -
-                                      visited.begin());
-    visited[next] = true;
-    order.push_back(static_cast<std::uint32_t>(next));
-  }
-  return order;
-}
-
 /// Appends the ids of `ids` to `out`, cell by cell along tours, down to cells of a few hundred.
 void append_cells(const VectorBatch& vectors, Ids ids, const CarveOptions& options,
                   std::uint64_t path, CarveScratch& scratch, Ids& out) {
@@ -52,7 +28,7 @@ void append_cells(const VectorBatch& vectors, Ids ids, const CarveOptions& optio
   std::vector<Ids> balls = carve_once(vectors, ids, leaders, 1, scratch);
   const std::size_t limit = ids.size() - ids.size() / 5;
   ids = {};
-  for (const std::uint32_t b : tour(vectors, leaders)) {
+  for (const std::uint32_t b : tour(scratch.leaders)) {
     if (balls[b].size() > limit)
       out.insert(out.end(), balls[b].begin(), balls[b].end());
     else
@@ -61,37 +37,20 @@ void append_cells(const VectorBatch& vectors, Ids ids, const CarveOptions& optio
   }
 }
 
-struct Reverse {
-  std::vector<std::uint64_t> begins;
-  std::vector<std::uint32_t> sources;
-};
-
-Reverse reverse_edges(const Graph& graph) {
-  Reverse reverse;
-  reverse.begins.assign(graph.count() + 1, 0);
-  for (std::size_t i = 0; i < graph.count(); ++i)
-    for (const std::uint32_t to : graph.row(i)) ++reverse.begins[to + 1];
-  std::partial_sum(reverse.begins.begin(), reverse.begins.end(), reverse.begins.begin());
-  reverse.sources.resize(reverse.begins.back());
-  std::vector<std::uint64_t> at(reverse.begins.begin(), reverse.begins.end() - 1);
-  for (std::size_t i = 0; i < graph.count(); ++i)
-    for (const std::uint32_t to : graph.row(i))
-      reverse.sources[at[to]++] = static_cast<std::uint32_t>(i);
-  return reverse;
-}
-
 /// Greedy fill of one window of the tour.
 class WindowPacker {
  public:
-  WindowPacker(const Graph& graph, const Reverse& reverse, const std::vector<std::uint32_t>& rank,
+  WindowPacker(const CandidateRows& rows, const std::vector<std::uint32_t>& rank,
                std::span<std::uint32_t> window, std::size_t first_rank)
-      : graph_(graph),
-        reverse_(reverse),
+      : rows_(rows),
         rank_(rank),
         window_(window),
         first_(first_rank),
+        begins_(window.size() + 1),
         gain_(window.size()),
-        placed_(window.size()) {}
+        placed_(window.size()) {
+    reverse_edges();
+  }
 
   void pack(std::uint32_t group) {
     std::vector<std::uint32_t> out;
@@ -117,12 +76,30 @@ class WindowPacker {
     placed_[local] = true;
     const std::uint32_t node = window_[local];
     out.push_back(node);
-    for (const std::uint32_t to : graph_.row(node)) touch(to);
-    for (std::uint64_t e = reverse_.begins[node]; e < reverse_.begins[node + 1]; ++e)
-      touch(reverse_.sources[e]);
+    for (const std::uint32_t to : rows_.ids(node)) touch(local_of(to));
+    for (std::uint32_t e = begins_[local]; e < begins_[local + 1]; ++e) touch(sources_[e]);
   }
-  void touch(std::uint32_t node) {
-    const std::size_t local = std::size_t{rank_[node]} - first_;  // wraps far off when before
+  /// Place of a node in the window; beyond it when it stands elsewhere.
+  std::size_t local_of(std::uint32_t node) const {
+    if (node >= rank_.size()) return window_.size();
+    return std::size_t{rank_[node]} - first_;  // wraps far off when before
+  }
+  /// In-edges from within the window, by target.
+  void reverse_edges() {
+    const auto each = [&](const auto& visit) {
+      for (std::size_t i = 0; i < window_.size(); ++i)
+        for (const std::uint32_t to : rows_.ids(window_[i]))
+          if (const std::size_t local = local_of(to); local < window_.size()) visit(i, local);
+    };
+    each([&](std::size_t, std::size_t to) { ++begins_[to + 1]; });
+    std::partial_sum(begins_.begin(), begins_.end(), begins_.begin());
+    sources_.resize(begins_.back());
+    std::vector<std::uint32_t> at(begins_.begin(), begins_.end() - 1);
+    each([&](std::size_t from, std::size_t to) {
+      sources_[at[to]++] = static_cast<std::uint32_t>(from);
+    });
+  }
+  void touch(std::size_t local) {
     if (local >= window_.size() || placed_[local]) return;
     if (gain_[local]++ == 0) touched_.push_back(static_cast<std::uint32_t>(local));
   }
@@ -144,18 +121,18 @@ class WindowPacker {
     }
   }
 
-  const Graph& graph_;
-  const Reverse& reverse_;
+  const CandidateRows& rows_;
   const std::vector<std::uint32_t>& rank_;
   std::span<std::uint32_t> window_;
   std::size_t first_;
+  std::vector<std::uint32_t> begins_, sources_;
   std::vector<std::uint32_t> gain_, touched_;
   std::vector<bool> placed_;
 };
 
 }  // namespace
 
-std::vector<std::uint32_t> locality_order(const VectorBatch& vectors, const Graph& graph,
+std::vector<std::uint32_t> locality_order(const VectorBatch& vectors, const CandidateRows& rows,
                                           std::uint32_t group, const GraphOptions& options,
                                           const Workers& workers) {
   CarveOptions cells;
@@ -168,8 +145,10 @@ std::vector<std::uint32_t> locality_order(const VectorBatch& vectors, const Grap
     Ids all(vectors.count);
     std::iota(all.begin(), all.end(), 0u);
     const Ids leaders = draw_leaders(all, parts.size(), cells.seed);
+    math::TileSet packed;
+    packed.pack(vectors, leaders);
     std::vector<Ids> sorted;
-    for (const std::uint32_t b : tour(vectors, leaders)) sorted.push_back(std::move(parts[b]));
+    for (const std::uint32_t b : tour(packed)) sorted.push_back(std::move(parts[b]));
     parts = std::move(sorted);
   }
   std::vector<CarveScratch> scratch(workers.threads());
@@ -185,14 +164,12 @@ std::vector<std::uint32_t> locality_order(const VectorBatch& vectors, const Grap
 
   std::vector<std::uint32_t> rank(order.size());
   for (std::size_t r = 0; r < order.size(); ++r) rank[order[r]] = static_cast<std::uint32_t>(r);
-  const Reverse reverse = reverse_edges(graph);
   const std::size_t window = std::max<std::size_t>(1, kWindow / group) * group;
   workers.each((order.size() + window - 1) / window, 1,
                [&](std::size_t i, std::size_t, std::uint32_t) {
                  const std::size_t begin = i * window;
                  const std::size_t size = std::min(window, order.size() - begin);
-                 WindowPacker(graph, reverse, rank, std::span(order).subspan(begin, size), begin)
-                     .pack(group);
+                 WindowPacker(rows, rank, std::span(order).subspan(begin, size), begin).pack(group);
                });
   return order;
 }

@@ -16,6 +16,9 @@ constexpr std::uint32_t kBlockBytesUsual = 16384;  // larger only where one row 
 // cost more units a query than 16 in 4 KiB, so a larger block must save much to be chosen.
 constexpr double kWasteAccepted = 1.30;
 constexpr std::uint64_t kListsSampled = 65536;
+// Of a duplicate: to the next of its chain and to its representative. Where that fits in the mean,
+// pinned edges fit every block.
+constexpr double kPinnedBytesMax = 2 * 5;
 
 /// Most slots of `block_bytes` at this mean; 0 when not even one fits.
 layout::BlockShape shape_of(std::uint32_t block_bytes, std::uint32_t row_bytes, bool has_norms,
@@ -40,8 +43,8 @@ std::size_t list_bytes(std::size_t owner, std::span<const std::uint32_t> list,
 }
 
 std::size_t end_of_block(const Graph& graph, const layout::BlockShape& shape,
-                         std::size_t first_slot) {
-  return std::min(graph.count(), first_slot + shape.slots);
+                         std::size_t first_row) {
+  return std::min(graph.count(), first_row + shape.slots);
 }
 
 }  // namespace
@@ -65,55 +68,50 @@ layout::BlockShape choose_shape(std::uint32_t row_bytes, bool has_norms,
   });
 }
 
-double mean_adjacency_bytes(const Graph& graph, std::uint64_t seed) {
-  const auto slots = draw_sample(graph.count(), kListsSampled, seed);
-  std::vector<std::uint32_t> sorted;
+double mean_adjacency_bytes(
+    std::uint64_t count, std::uint64_t seed,
+    const std::function<std::uint32_t(std::uint32_t, std::vector<std::uint32_t>&)>& list) {
+  const auto lists = draw_sample(count, kListsSampled, seed);
+  std::vector<std::uint32_t> targets, sorted;
   std::uint64_t bytes = 0;
-  for (const std::uint32_t slot : slots) bytes += list_bytes(slot, graph.row(slot), sorted);
-  return static_cast<double>(bytes) / static_cast<double>(slots.size());
+  for (const std::uint32_t i : lists) {
+    targets.clear();
+    const std::uint32_t owner = list(i, targets);
+    bytes += list_bytes(owner, targets, sorted);
+  }
+  return std::max(kPinnedBytesMax, static_cast<double>(bytes) / static_cast<double>(lists.size()));
 }
 
 std::size_t pinned_bytes(const Graph& graph, const layout::BlockShape& shape,
-                         std::size_t first_slot) {
+                         std::size_t first_row) {
   std::vector<std::uint32_t> sorted;
   std::size_t bytes = 0;
-  for (std::size_t s = first_slot; s < end_of_block(graph, shape, first_slot); ++s)
-    if (graph.pinned[s] != 0) bytes += list_bytes(s, graph.row(s).first(graph.pinned[s]), sorted);
+  for (std::size_t s = first_row; s < end_of_block(graph, shape, first_row); ++s)
+    if (graph.pinned[s] != 0)
+      bytes += list_bytes(graph.first_slot + s, graph.row(s).first(graph.pinned[s]), sorted);
   return bytes;
 }
 
-bool make_pinned_fit(const Graph& graph, layout::BlockShape& shape) {
-  for (std::size_t first = 0; first < graph.count();) {
-    if (pinned_bytes(graph, shape, first) <= shape.adjacency_capacity()) {
-      first += shape.slots;
-    } else {
-      if (--shape.slots == 0) return false;
-      first = 0;
-    }
-  }
-  return true;
-}
-
-std::uint64_t fit_block(Graph& graph, const layout::BlockShape& shape, std::size_t first_slot) {
-  const std::size_t end = end_of_block(graph, shape, first_slot);
+std::uint64_t fit_block(Graph& graph, const layout::BlockShape& shape, std::size_t first_row) {
+  const std::size_t end = end_of_block(graph, shape, first_row);
   std::array<std::size_t, layout::kSlotsPerBlockMax> bytes{};
   std::vector<std::uint32_t> sorted;
   std::size_t total = 0;
-  for (std::size_t s = first_slot; s < end; ++s)
-    total += bytes[s - first_slot] = list_bytes(s, graph.row(s), sorted);
+  for (std::size_t s = first_row; s < end; ++s)
+    total += bytes[s - first_row] = list_bytes(graph.first_slot + s, graph.row(s), sorted);
   std::uint64_t dropped = 0;
   while (total > shape.adjacency_capacity()) {
     std::size_t longest = end;
-    for (std::size_t s = first_slot; s < end; ++s)
+    for (std::size_t s = first_row; s < end; ++s)
       if (graph.degree[s] > graph.pinned[s] &&
           (longest == end || graph.degree[s] > graph.degree[longest]))
         longest = s;
     if (longest == end) break;
     --graph.degree[longest];
     ++dropped;
-    std::size_t& size = bytes[longest - first_slot];
+    std::size_t& size = bytes[longest - first_row];
     total -= size;
-    total += size = list_bytes(longest, graph.row(longest), sorted);
+    total += size = list_bytes(graph.first_slot + longest, graph.row(longest), sorted);
   }
   return dropped;
 }

@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <vector>
 
 #include "engine/build/graph.h"
 #include "engine/build/workers.h"
@@ -18,21 +20,21 @@ namespace cairn::build {
 layout::BlockShape choose_shape(std::uint32_t row_bytes, bool has_norms,
                                 double adjacency_bytes_mean);
 
-/// Mean bytes of an encoded list, over a sample drawn by seed. `graph`: targets are slots.
-double mean_adjacency_bytes(const Graph& graph, std::uint64_t seed);
+/// Mean bytes of an encoded list, over a sample drawn by seed of lists [0, count). `list` appends
+/// the targets of a list to its second argument and returns the owner's slot. A list counts as long
+/// enough for the edges that are pinned.
+double mean_adjacency_bytes(
+    std::uint64_t count, std::uint64_t seed,
+    const std::function<std::uint32_t(std::uint32_t, std::vector<std::uint32_t>&)>& list);
 
-/// Lowers shape.slots until in every block the pinned edges alone fit. False when not even one slot
-/// a block does. O(pinned edges).
-bool make_pinned_fit(const Graph& graph, layout::BlockShape& shape);
-
-/// What the pinned edges of the block that starts at `first_slot` take.
+/// What the pinned edges of the block that starts at row `first_row` of the graph take.
 std::size_t pinned_bytes(const Graph& graph, const layout::BlockShape& shape,
-                         std::size_t first_slot);
+                         std::size_t first_row);
 
-/// Until the lists of the block that starts at `first_slot` fit, drops the last edge that is not
+/// Until the lists of the block that starts at row `first_row` fit, drops the last edge that is not
 /// pinned from the longest list that has one (the first of them on ties). Returns how many were
 /// dropped. The pinned edges fit.
-std::uint64_t fit_block(Graph& graph, const layout::BlockShape& shape, std::size_t first_slot);
+std::uint64_t fit_block(Graph& graph, const layout::BlockShape& shape, std::size_t first_row);
 
 /// fit_block on all blocks.
 std::uint64_t fit_blocks(Graph& graph, const layout::BlockShape& shape, const Workers& workers);

@@ -1,6 +1,8 @@
 #include "engine/build/pipnn.h"
 
+#include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <vector>
 
 #include "engine/build/candidate_rows.h"
@@ -15,6 +17,10 @@ namespace {
 constexpr std::uint32_t kLeafEdges = 5;     // nearest in a leaf that become edges, each way
 constexpr std::uint32_t kRowCapacity = 96;  // candidates kept for the prune, at degree 64
 constexpr std::size_t kPruneChunk = 1024;
+
+std::uint32_t row_capacity(std::uint32_t degree) {
+  return std::max(kRowCapacity, degree + degree / 2);
+}
 
 CarveOptions carve_options(const GraphOptions& options) {
   CarveOptions carve;
@@ -49,8 +55,61 @@ class Progress {
   std::mutex mutex_;
 };
 
+/// Candidates of a second copy from which its offers are chosen.
+constexpr std::size_t kOfferCandidates = 32;
+
+class Pruner {
+ public:
+  Pruner(const VectorBatch& vectors, const PruneTask& task, const GraphOptions& options,
+         LinkedRows& linked)
+      : vectors_(vectors), task_(task), options_(options), linked_(linked) {}
+
+  struct Scratch {
+    PruneScratch prune;
+    std::vector<Candidate> row, kept;
+  };
+
+  void prune(std::uint32_t member, Scratch& scratch) const {
+    linked_.rows.sorted(member, scratch.row);
+    std::uint32_t degree = options_.degree;
+    if (member >= task_.cores) {
+      keep_news(member, scratch.row);
+      degree = std::min(degree, task_.offers);
+    }
+    scratch.kept.resize(degree);
+    linked_.kept[member] = robust_prune(vectors_, scratch.row, degree, options_.alpha,
+                                        scratch.kept.data(), scratch.prune);
+    linked_.rows.replace(member, std::span(scratch.kept).first(linked_.kept[member].all));
+  }
+
+ private:
+  /// The nearest candidates that the owner of a second copy has not seen.
+  void keep_news(std::uint32_t member, std::vector<Candidate>& row) const {
+    const std::uint32_t owner = task_.other[member];
+    std::erase_if(row, [&](const Candidate& candidate) {
+      return candidate.id >= task_.cores || task_.other[candidate.id] == owner;
+    });
+    if (row.size() > kOfferCandidates) row.resize(kOfferCandidates);
+  }
+
+  const VectorBatch& vectors_;
+  const PruneTask& task_;
+  const GraphOptions& options_;
+  LinkedRows& linked_;
+};
+
+}  // namespace
+
+LinkedRows::LinkedRows(std::size_t count, const GraphOptions& options)
+    : rows(count, row_capacity(options.degree)), kept(count) {}
+
+std::uint64_t LinkedRows::row_bytes(std::uint32_t degree) {
+  return row_capacity(degree) * CandidateRows::kSlotBytes + sizeof(Kept) + CandidateRows::kRowBytes;
+}
+
 bool link_leaves(const VectorBatch& vectors, const GraphOptions& options, const Workers& workers,
-                 const Tick& tick, CandidateRows& rows) {
+                 const Tick& tick, LinkedRows& linked) {
+  CandidateRows& rows = linked.rows;
   const CarveOptions carving = carve_options(options);
   std::vector<Ids> balls = carve_top(vectors, carving, workers);
   std::uint64_t members = 0;
@@ -72,31 +131,42 @@ bool link_leaves(const VectorBatch& vectors, const GraphOptions& options, const 
   return !progress.stopped();
 }
 
-}  // namespace
+std::uint64_t link_scratch_bytes(std::uint32_t dim, DType dtype) {
+  const CarveOptions carve = carve_options({});
+  const std::uint64_t element = dtype == DType::f32 ? 4 : 2;  // bytes are packed as int16
+  const std::uint64_t rows = std::uint64_t{carve.leaders_max} + carve.leaf_max;
+  return rows * (2 * dim * element + 64) + (std::uint64_t{1} << 20);
+}
 
-Graph build_graph(const VectorBatch& vectors, const GraphOptions& options, const Workers& workers,
-                  const Tick& tick) {
-  CandidateRows rows(vectors.count, std::max(kRowCapacity, options.degree + options.degree / 2));
-  if (!link_leaves(vectors, options, workers, tick, rows)) return {};
-  Graph graph(vectors.count, options.degree);
-  struct Scratch {
-    PruneScratch prune;
-    std::vector<Candidate> row;
-  };
-  std::vector<Scratch> scratch(workers.threads());
+double link_distances(double count) {
+  const CarveOptions carve = carve_options({});
+  // A distance to a leader is a product alone; in a leaf it is selected from and inserted too.
+  constexpr double kLeaderCost = 0.6;
+  double memberships = 1, set = count, distances = 0;
+  for (std::uint32_t level = 0; set > carve.leaf_max; ++level) {
+    const double leaders =
+        static_cast<double>(leader_count(carve, static_cast<std::size_t>(set), level));
+    const double fanout = level < carve.fanouts.size() ? carve.fanouts[level] : 1;
+    distances += kLeaderCost * memberships * leaders;
+    memberships *= fanout;
+    set *= fanout / leaders;
+  }
+  return distances + memberships * set;
+}
+
+bool prune_rows(const VectorBatch& vectors, const PruneTask& task, const GraphOptions& options,
+                const Workers& workers, const Tick& tick, LinkedRows& linked) {
+  const Pruner pruner(vectors, task, options, linked);
+  std::vector<Pruner::Scratch> scratch(workers.threads());
   Progress progress(tick, "prune", vectors.count);
   workers.each(vectors.count, kPruneChunk,
                [&](std::size_t begin, std::size_t end, std::uint32_t w) {
                  if (progress.stopped()) return;
-                 for (std::size_t i = begin; i < end; ++i) {
-                   rows.sorted(static_cast<std::uint32_t>(i), scratch[w].row);
-                   graph.degree[i] = static_cast<std::uint16_t>(
-                       robust_prune(vectors, scratch[w].row, options.degree, options.alpha,
-                                    graph.edges.data() + i * options.degree, scratch[w].prune));
-                 }
+                 for (std::size_t i = begin; i < end; ++i)
+                   pruner.prune(static_cast<std::uint32_t>(i), scratch[w]);
                  progress.add(end - begin);
                });
-  return progress.stopped() ? Graph{} : std::move(graph);
+  return !progress.stopped();
 }
 
 }  // namespace cairn::build

@@ -5,9 +5,8 @@
 
 namespace cairn::build {
 
-std::uint32_t robust_prune(const VectorBatch& vectors, std::span<const Candidate> candidates,
-                           std::uint32_t degree, double alpha, std::uint32_t* out,
-                           PruneScratch& scratch) {
+Kept robust_prune(const VectorBatch& vectors, std::span<const Candidate> candidates,
+                  std::uint32_t degree, double alpha, Candidate* out, PruneScratch& scratch) {
   const std::size_t count = candidates.size();
   scratch.ids.resize(count);
   for (std::size_t i = 0; i < count; ++i) scratch.ids[i] = candidates[i].id;
@@ -22,7 +21,7 @@ std::uint32_t robust_prune(const VectorBatch& vectors, std::span<const Candidate
   scratch.taken.assign(count, 0);
   std::uint32_t kept = 0;
   const auto keep = [&](std::size_t i) {
-    out[kept++] = candidates[i].id;
+    out[kept++] = candidates[i];
     scratch.taken[i] = 1;
     const float* row = scratch.distances.data() + i * ld;
     for (std::size_t j = i + 1; j < count; ++j) {
@@ -31,14 +30,19 @@ std::uint32_t robust_prune(const VectorBatch& vectors, std::span<const Candidate
       scratch.occlusion[j] = std::max(scratch.occlusion[j], ratio);
     }
   };
-  for (const double pass_alpha : {1.0, alpha}) {
+  const auto pass = [&](double pass_alpha) {
     const auto limit = static_cast<float>(pass_alpha * pass_alpha);
     for (std::size_t i = 0; i < count && kept < degree; ++i)
       if (!scratch.taken[i] && scratch.occlusion[i] < limit) keep(i);
-  }
+    return static_cast<std::uint16_t>(kept);
+  };
+  Kept result;
+  result.close = pass(1.0);
+  result.kept = pass(alpha);
   for (std::size_t i = 0; i < count && kept < degree; ++i)
-    if (!scratch.taken[i]) out[kept++] = candidates[i].id;
-  return kept;
+    if (!scratch.taken[i]) out[kept++] = candidates[i];
+  result.all = static_cast<std::uint16_t>(kept);
+  return result;
 }
 
 }  // namespace cairn::build

@@ -22,11 +22,15 @@ struct PruneScratch {
   std::vector<std::uint8_t> taken;
 };
 
-/// `candidates` ascending by (distance, id), without the node itself. Writes at most `degree` ids
-/// in order of usefulness: kept at alpha 1, then those kept only at `alpha` (both nearest first),
-/// then the saturation. Returns how many. O(candidates^2 * dim).
-std::uint32_t robust_prune(const VectorBatch& vectors, std::span<const Candidate> candidates,
-                           std::uint32_t degree, double alpha, std::uint32_t* out,
-                           PruneScratch& scratch);
+/// What a prune keeps, in order of usefulness: [0, close) at alpha 1, [close, kept) only at
+/// `alpha`, [kept, all) the saturation; each nearest first.
+struct Kept {
+  std::uint16_t close = 0, kept = 0, all = 0;
+};
+
+/// `candidates` ascending by (distance, id), without the node itself. Writes at most `degree` of
+/// them to `out`. O(candidates^2 * dim).
+Kept robust_prune(const VectorBatch& vectors, std::span<const Candidate> candidates,
+                  std::uint32_t degree, double alpha, Candidate* out, PruneScratch& scratch);
 
 }  // namespace cairn::build

@@ -10,8 +10,6 @@
 namespace cairn::build {
 namespace {
 
-constexpr std::size_t kRowsPerTask = 1024;
-
 template <class T>
 void widen(const void* row, std::uint32_t dim, float* out) {
   const T* from = static_cast<const T*>(row);
@@ -34,50 +32,36 @@ void scale_to_unit(std::span<float> row, float inverse_norm) {
     value = static_cast<float>(static_cast<double>(value) * static_cast<double>(inverse_norm));
 }
 
-double squared_norm(std::span<const float> row) {
+double squared_norm_of(std::span<const float> row) {
   double sum = 0;
   for (const float value : row) sum += static_cast<double>(value) * static_cast<double>(value);
   return sum;
 }
 
-/// Appends sqrt(M^2 - |x|^2) to each row of `dim` elements; rows stand dim + 1 apart.
-void augment(std::span<float> floats, std::uint32_t dim, const Workers& workers) {
-  const std::size_t stride = dim + std::size_t{1};
-  const std::size_t count = floats.size() / stride;
-  std::vector<double> norms(count);
-  const auto row = [&](std::size_t i) { return floats.subspan(i * stride, dim); };
-  workers.each(count, kRowsPerTask, [&](std::size_t begin, std::size_t end, std::uint32_t) {
-    for (std::size_t i = begin; i < end; ++i) norms[i] = squared_norm(row(i));
-  });
-  const double largest = *std::max_element(norms.begin(), norms.end());
-  for (std::size_t i = 0; i < count; ++i)
-    floats[i * stride + dim] = static_cast<float>(std::sqrt(largest - norms[i]));
-}
-
 }  // namespace
 
-BuildSpace::BuildSpace(Metric metric, const VectorBatch& raw, std::span<const std::uint32_t> rows,
-                       const Workers& workers)
-    : vectors_(raw) {
-  vectors_.count = rows.size();
+double squared_norm(const VectorView& row) {
+  thread_local std::vector<float> floats;
+  floats.resize(row.dim);
+  row_to_floats(row, floats.data());
+  return squared_norm_of(floats);
+}
+
+void Space::map(const VectorBatch& raw, std::byte* out) const {
   if (metric == Metric::l2) {
-    if (rows.size() == raw.count) return;
-    const std::size_t row_bytes = raw.row_bytes();
-    bytes_.resize(rows.size() * row_bytes);
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      std::memcpy(bytes_.data() + i * row_bytes, raw.row(rows[i]).data, row_bytes);
-    vectors_.data = bytes_.data();
+    std::memcpy(out, raw.data, raw.count * raw.row_bytes());
     return;
   }
-  const std::size_t stride = raw.dim + (metric == Metric::ip ? 1U : 0U);
-  floats_.resize(rows.size() * stride);
-  workers.each(rows.size(), kRowsPerTask, [&](std::size_t begin, std::size_t end, std::uint32_t) {
-    for (std::size_t i = begin; i < end; ++i)
-      to_code_space(metric, raw, rows.subspan(i, 1),
-                    std::span(floats_).subspan(i * stride, raw.dim));
-  });
-  if (metric == Metric::ip) augment(floats_, raw.dim, workers);
-  vectors_ = {floats_.data(), rows.size(), static_cast<std::uint32_t>(stride), DType::f32};
+  auto* floats = reinterpret_cast<float*>(out);
+  for (std::uint64_t i = 0; i < raw.count; ++i, floats += row_dim()) {
+    const VectorView row = raw.row(i);
+    row_to_floats(row, floats);
+    if (metric == Metric::cosine) scale_to_unit({floats, dim}, math::inverse_norm(row));
+    // The largest itself may round below its own norm.
+    if (metric == Metric::ip)
+      floats[dim] = static_cast<float>(
+          std::sqrt(std::max(0.0, squared_norm_max - squared_norm_of({floats, dim}))));
+  }
 }
 
 void to_floats(const VectorBatch& batch, std::span<const std::uint32_t> rows,

@@ -11,24 +11,25 @@
 #include <span>
 #include <vector>
 
-#include "engine/build/workers.h"
-
 namespace cairn::build {
 
-/// Chosen vectors in the space in which graphs are built.
-class BuildSpace {
- public:
-  /// `rows` of `raw`, ascending and distinct. Copies nothing when the metric is l2 and all rows are
-  /// chosen: then `raw` must outlive this.
-  BuildSpace(Metric metric, const VectorBatch& raw, std::span<const std::uint32_t> rows,
-             const Workers& workers);
-  const VectorBatch& vectors() const { return vectors_; }
+/// The space in which graphs are built.
+struct Space {
+  Metric metric = Metric::l2;
+  DType dtype = DType::f32;     // of the raw rows
+  std::uint32_t dim = 0;        // of the raw rows
+  double squared_norm_max = 0;  // of all raw rows; inner product alone needs it
 
- private:
-  std::vector<std::byte> bytes_;
-  std::vector<float> floats_;
-  VectorBatch vectors_;
+  DType row_dtype() const { return metric == Metric::l2 ? dtype : DType::f32; }
+  std::uint32_t row_dim() const { return dim + (metric == Metric::ip ? 1U : 0U); }
+  std::size_t row_bytes() const { return row_dim() * dtype_bytes(row_dtype()); }
+  std::size_t raw_row_bytes() const { return dim * dtype_bytes(dtype); }
+  /// `raw.count` rows of row_bytes(), aligned for their type. O(count * dim).
+  void map(const VectorBatch& raw, std::byte* out) const;
 };
+
+/// In double, of the elements as floats.
+double squared_norm(const VectorView& row);
 
 /// `rows` of `batch` as floats, row-major.
 void to_floats(const VectorBatch& batch, std::span<const std::uint32_t> rows, std::span<float> out);

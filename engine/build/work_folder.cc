@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstdint>
 
+#include "engine/build/journal.h"
+#include "engine/build/temp_files.h"
 #include "engine/build/write_index.h"
 #include "layout/manifest.h"
 
@@ -15,7 +17,7 @@ constexpr std::string_view kLockName = "LOCK";
 /// Whether a builder writes files of this name.
 bool is_ours(const std::string& name) {
   if (name == kLockName || name == layout::kManifestName || name == kManifestTemporary ||
-      name == layout::kPinsName)
+      name == layout::kPinsName || name == kJournalName || name.ends_with(kTemporarySuffix))
     return true;
   std::uint64_t number = 0;
   const auto parsed = std::from_chars(name.data(), name.data() + name.size(), number);
@@ -34,10 +36,19 @@ tl::unexpected<Error> exists_already(const std::string& path, std::string expect
                .expected = std::move(expected)});
 }
 
+/// Removes what a builder that was cut off behind the rename left in an index; it matters to
+/// nobody.
+void tidy_published(io::Fs& fs, const std::string& target) {
+  if (!fs.exists(target + "/" + layout::kManifestName).value_or(false)) return;
+  for (const std::string_view name : {kJournalName, kLockName})
+    static_cast<void>(fs.remove(target + "/" + std::string(name)));
+}
+
 Status check_free(io::Fs& fs, const std::string& target) {
   CAIRN_ASSIGN(const bool exists, fs.exists(target));
-  if (exists) return exists_already(target, "a folder that does not exist yet");
-  return {};
+  if (!exists) return {};
+  tidy_published(fs, target);
+  return exists_already(target, "a folder that does not exist yet");
 }
 
 }  // namespace
@@ -55,7 +66,10 @@ Result<std::unique_ptr<WorkFolder>> WorkFolder::open(io::Fs& fs, std::string tar
 Status WorkFolder::take() {
   const Status made = fs_.make_dir(path_);
   if (!made && made.error().code != ErrorCode::already_exists) return made;
-  Status held = hold();
+  kept_ = !made;
+  // What a journal says is lasting is found again only when its folder is.
+  Status held = fs_.sync_dir(io::parent_dir(path_));
+  if (held) held = hold();
   // Without the lock the destructor leaves the folder alone.
   if (!held && !lock_ && made) static_cast<void>(fs_.remove(path_));
   return held;
@@ -67,8 +81,7 @@ Status WorkFolder::hold() {
   CAIRN_ASSIGN(lock_, fs_.lock(path_ + "/" + std::string(kLockName)));
   // Another builder may have published, and so moved the file that we locked, since we looked.
   CAIRN_TRY(check_free(fs_, target_));
-  CAIRN_TRY(check_names());
-  return remove_files();
+  return check_names();
 }
 
 Status WorkFolder::check_names() const {
@@ -79,17 +92,22 @@ Status WorkFolder::check_names() const {
   return {};
 }
 
-Status WorkFolder::remove_files() {
+Status WorkFolder::clear() {
   CAIRN_ASSIGN(const auto names, fs_.list(path_));
+  if (std::find(names.begin(), names.end(), kJournalName) != names.end()) {
+    CAIRN_TRY(fs_.remove(path_ + "/" + std::string(kJournalName)));
+    CAIRN_TRY(fs_.sync_dir(path_));
+  }
   for (const std::string& name : names)
-    if (name != kLockName && is_ours(name)) CAIRN_TRY(fs_.remove(path_ + "/" + name));
+    if (name != kLockName && name != kJournalName && is_ours(name))
+      CAIRN_TRY(fs_.remove(path_ + "/" + name));
   return {};
 }
 
 WorkFolder::~WorkFolder() {
-  if (!lock_) return;
+  if (!lock_ || kept_) return;
   // A destructor cannot report. What is left is reused by the next builder.
-  Status gone = remove_files();
+  Status gone = clear();
   if (gone) gone = fs_.remove(path_ + "/" + std::string(kLockName));
   if (gone) gone = fs_.remove(path_);
 }
@@ -97,9 +115,9 @@ WorkFolder::~WorkFolder() {
 Status WorkFolder::publish() {
   CAIRN_TRY(fs_.rename_new(path_, target_));
   Status synced = fs_.sync_dir(io::parent_dir(target_));
-  // A builder that takes this lock finds the target and gives up. Readers take no notice of the
-  // file, so that it does not matter if it stays.
-  static_cast<void>(fs_.remove(target_ + "/" + std::string(kLockName)));
+  // A builder that takes this lock finds the target and gives up. Readers take no notice of these
+  // files, so that it does not matter if they stay.
+  tidy_published(fs_, target_);
   lock_.reset();
   if (synced) return {};
   Error error = std::move(synced).error();

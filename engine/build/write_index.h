@@ -1,18 +1,22 @@
-// From the parts of an index to its folder: encodes, seals, syncs, reads back. The caller owns the
-// folder and publishes it.
+// From the joined lists to the files of an index, unit after unit: navigation first, then for each
+// cell blocks and codes, and what they came from goes; entries, labels, the manifest. The caller
+// owns the folder and publishes it.
 #pragma once
 
 #include <cairn/result.h>
 #include <cairn/types.h>
 
 #include <cstdint>
+#include <map>
 #include <span>
+#include <string>
 #include <vector>
 
-#include "engine/build/graph.h"
-#include "engine/build/pipnn.h"
-#include "engine/build/workers.h"
-#include "engine/math/pq.h"
+#include "engine/build/codes.h"
+#include "engine/build/graph_files.h"
+#include "engine/build/job.h"
+#include "engine/build/repair.h"
+#include "engine/build/scatter.h"
 #include "io/fs.h"
 #include "layout/manifest.h"
 #include "layout/node_block.h"
@@ -23,36 +27,25 @@ namespace cairn::build {
 /// What the manifest is called until it is whole.
 inline constexpr char kManifestTemporary[] = "MANIFEST.tmp";
 
-/// Codes of one codebook in slot order.
-struct CodeTable {
-  math::Codebook book;
-  std::vector<std::uint8_t> codes;  // node count x book.shape.m
-};
-
-/// An index of one segment. Slots are dense: slot s < node_of_slot.size() holds a vector, and only
-/// the last block has empty places. Not owned.
+/// An index of one segment. Not owned.
 struct IndexParts {
-  Metric metric = Metric::l2;
-  VectorBatch vectors;                          // raw rows, by node
-  std::span<const Label> labels;                // by node, distinct
-  std::span<const std::uint32_t> node_of_slot;  // a permutation of the nodes
-  /// By slot, targets are slots. Lists in order of usefulness that fit their block (pack.h).
-  const Graph* graph = nullptr;
+  const Scattered& scattered;
+  const SlotPlan& plan;
+  std::span<const std::uint32_t> slot_of_row;
+  const GraphFiles& graph;
+  const Pins& pins;
   layout::BlockShape shape;
-  const CodeTable* codes = nullptr;
-  const CodeTable* refine = nullptr;  // null: none
-  const layout::Entries* entries = nullptr;
+  const Codebooks& books;
+  const layout::Entries& entries;
   std::uint64_t index_id = 0;
-  std::uint64_t seed = 0;
-  std::uint64_t dropped_edges = 0;  // by the fit; recorded in the manifest
+  std::uint64_t edges = 0;         // of all lists
+  std::uint64_t dropped = 0;       // by fitting blocks
+  std::uint64_t window_bytes = 0;  // of vectors to hold at once
 };
 
-/// Writes all files of `parts` and MANIFEST (sequence 1) into the folder `folder`, which exists and
-/// holds none of them; syncs each file and the folder. Returns the manifest. no_space, io,
-/// cancelled; what was written by then is left to the caller to remove. O(bytes), buffers of a few
-/// MiB.
-Result<layout::Manifest> write_index(io::Fs& fs, const std::string& folder, const IndexParts& parts,
-                                     const Workers& workers, const Tick& tick = {});
+/// Writes what the journal does not have yet, each file and record synced. Returns the manifest.
+/// no_space, io, cancelled. Buffers of some MiB, the window, and the map of slots.
+Result<layout::Manifest> write_index(const Job& job, const IndexParts& parts);
 
 /// Reads MANIFEST and every file it names back from the device (O_DIRECT where the file system
 /// takes it) and checks lengths, page checksums and digests. corrupt, io, cancelled.

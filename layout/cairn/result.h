@@ -65,15 +65,17 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string what) {
 
 }  // namespace cairn
 
-/// Returns the error of `expr` from the enclosing function.
-#define CAIRN_TRY(expr)                                       \
-  do {                                                        \
-    if (auto cairn_status_ = (expr); !cairn_status_)          \
-      return ::cairn::fail(std::move(cairn_status_).error()); \
-  } while (false)
-
 #define CAIRN_CONCAT_(a, b) a##b
 #define CAIRN_CONCAT(a, b) CAIRN_CONCAT_(a, b)
+#define CAIRN_TRY_(tmp, expr)                                                  \
+  do {                                                                         \
+    if (auto tmp = (expr); !tmp) return ::cairn::fail(std::move(tmp).error()); \
+  } while (false)
+
+/// Returns the error of `expr` from the enclosing function. A counter names what it holds: `expr`
+/// may be a call with a lambda that says CAIRN_TRY itself.
+#define CAIRN_TRY(expr) CAIRN_TRY_(CAIRN_CONCAT(cairn_status_, __COUNTER__), expr)
+
 #define CAIRN_ASSIGN_(tmp, decl, expr)                    \
   auto tmp = (expr);                                      \
   if (!tmp) return ::cairn::fail(std::move(tmp).error()); \

@@ -256,7 +256,7 @@ TEST(PageResume, AtEveryPlaceGivesTheFileWrittenStraight) {
   const auto expected = fs.bytes("straight");
   std::vector<std::size_t> places = {0, stream.size()};
   // The first pages, and the end of the writer's buffer of 256.
-  for (const std::size_t page : {0, 1, 2, 3, 254, 255, 256, 257})
+  for (const std::size_t page : {0u, 1u, 2u, 3u, 254u, 255u, 256u, 257u})
     for (const std::size_t inside :
          {std::size_t{0}, std::size_t{1}, std::size_t{2000}, payload - 1})
       places.push_back(page * payload + inside);

@@ -117,19 +117,23 @@ TEST(DirectWrites, GoBufferedWhereTheyAreRefused) {
 
 TEST(DirectWrites, FirstErrorStaysAndCountsWhatIsThere) {
   const ScratchDir dir;
-  EXPECT_EQ(in_child([&] {
-              ::signal(SIGXFSZ, SIG_IGN);
-              const rlimit limit{.rlim_cur = 8192, .rlim_max = 8192};
-              ::setrlimit(RLIMIT_FSIZE, &limit);
-              auto writer = must(posix_fs().create(dir.file("a"), WriteMode::direct));
-              const auto bytes = random_bytes(20'000, 7);
-              const Status first = writer->append(bytes);
-              if (first || first.error().code != ErrorCode::over_limit) return 1;
-              if (writer->bytes_written() != 8192) return 2;
-              if (must(posix_fs().file_bytes(dir.file("a"))) != 8192) return 3;
-              return writer->append(std::span(bytes).first(1)) || writer->sync() ? 4 : 0;
-            }),
-            0);
+  for (const rlim_t room : {8192U, 10'000U}) {  // also in the middle of a unit
+    SCOPED_TRACE(room);
+    const std::string path = dir.file(std::to_string(room));
+    EXPECT_EQ(in_child([&] {
+                ::signal(SIGXFSZ, SIG_IGN);
+                const rlimit limit{.rlim_cur = room, .rlim_max = room};
+                ::setrlimit(RLIMIT_FSIZE, &limit);
+                auto writer = must(posix_fs().create(path, WriteMode::direct));
+                const auto bytes = random_bytes(20'000, 7);
+                const Status first = writer->append(bytes);
+                if (first || first.error().code != ErrorCode::over_limit) return 1;
+                if (writer->bytes_written() != room) return 2;
+                if (must(posix_fs().file_bytes(path)) != room) return 3;
+                return writer->append(std::span(bytes).first(1)) || writer->sync() ? 4 : 0;
+              }),
+              0);
+  }
 }
 
 TEST(Reopen, GoesOnFromWhateverLengthItIsCutTo) {
@@ -137,7 +141,7 @@ TEST(Reopen, GoesOnFromWhateverLengthItIsCutTo) {
   const auto bytes = random_bytes(20'000, 1);
   const auto more = random_bytes(9'000, 2);
   for (const WriteMode mode : kBoth)
-    for (const std::size_t length : {0, 1, 4095, 4096, 4097, 8192, 19'999, 20'000}) {
+    for (const std::size_t length : {0u, 1u, 4095u, 4096u, 4097u, 8192u, 19999u, 20000u}) {
       SCOPED_TRACE(length);
       write_file(posix_fs(), dir.file("a"), bytes);
       auto file = must(posix_fs().reopen(dir.file("a"), length, mode));

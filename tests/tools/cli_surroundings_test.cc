@@ -192,19 +192,32 @@ Ran run_limited(const ScratchDir& folder, rlim_t bytes, const std::vector<std::s
   return ran;
 }
 
-TEST(NoRoom, IsAnErrorAndLeavesNothing) {
+TEST(NoRoom, OfAConversionIsAnErrorAndLeavesNothing) {
   const ScratchDir folder;
   run_ok(folder, {"generate", "--count", "50000", "--dim", "24", "--dtype", "u8", "--seed", "3",
                   "--output", "a.u8bin"});
   const Ran convert = run_limited(folder, 100000, {"convert", "a.u8bin", "b.u8bin"});
   EXPECT_EQ(convert.code, 1);
   EXPECT_NE(convert.err.find("b.u8bin"), std::string::npos) << convert.err;
-  run_ok(folder, {"convert", "a.u8bin", "few.u8bin", "--take", "1000"});
-  const Ran build = run_limited(
-      folder, 20000, {"build", "--input", "few.u8bin", "--index", "i", "--codes", "8", "--quiet"});
-  EXPECT_EQ(build.code, 1);
-  EXPECT_FALSE(build.err.empty());
-  EXPECT_EQ(names_in(folder), (std::vector<std::string>{"a.u8bin", "few.u8bin"}));
+  EXPECT_EQ(names_in(folder), (std::vector<std::string>{"a.u8bin"}));
+}
+
+TEST(NoRoom, OfABuildIsAnErrorAndTheSameCommandGoesOn) {
+  const ScratchDir folder;
+  run_ok(folder, {"generate", "--count", "1000", "--dim", "24", "--dtype", "u8", "--seed", "3",
+                  "--output", "few.u8bin"});
+  const std::vector<std::string> build = {"build", "--input", "few.u8bin", "--index",
+                                          "i",     "--codes", "8",         "--quiet"};
+  // Nothing is kept of what ends before the input was read once.
+  EXPECT_EQ(run_limited(folder, 4096, build).code, 1);
+  EXPECT_EQ(names_in(folder), (std::vector<std::string>{"few.u8bin"}));
+  const Ran refused = run_limited(folder, 30000, build);
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.err.find("i.building"), std::string::npos) << refused.err;
+  EXPECT_EQ(names_in(folder), (std::vector<std::string>{"few.u8bin", "i.building"}));
+  EXPECT_EQ(run_cairn(folder, build).code, 0);
+  EXPECT_EQ(names_in(folder), (std::vector<std::string>{"few.u8bin", "i"}));
+  run_ok(folder, {"verify", "i"});
 }
 
 }  // namespace

@@ -24,11 +24,19 @@ class ByteSource {
   virtual std::optional<std::uint64_t> bytes() const = 0;
 };
 
+/// What becomes of the pages that a source has read.
+enum class PageCache : std::uint8_t {
+  keep,  // the system decides
+  drop,  // given back at once: a file larger than memory pushes nothing else out
+};
+
 /// Opens a regular file for sequential reading; symbolic links are followed. Errors: not_found, io,
 /// invalid_argument (a folder or a pipe).
-Result<std::unique_ptr<ByteSource>> open_file(const std::string& path);
+Result<std::unique_ptr<ByteSource>> open_file(const std::string& path,
+                                              PageCache cache = PageCache::keep);
 
 /// Through zlib: a file that is not gzip is corrupt, as is one that ends early.
-Result<std::unique_ptr<ByteSource>> open_gzip(const std::string& path);
+Result<std::unique_ptr<ByteSource>> open_gzip(const std::string& path,
+                                              PageCache cache = PageCache::keep);
 
 }  // namespace cairn::formats

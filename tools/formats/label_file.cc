@@ -23,8 +23,8 @@ tl::unexpected<Error> bad(const std::string& name, std::string found, std::strin
                .expected = std::move(expected)});
 }
 
-Result<std::vector<Label>> read_binary(ByteSource& source, std::uint64_t count,
-                                       const std::string& name) {
+/// Header and size, before anything is allocated by a count; the source stands at the first label.
+Status check_binary(ByteSource& source, std::uint64_t count, const std::string& name) {
   std::array<std::byte, kHeaderBytes> head = {};
   CAIRN_ASSIGN(const std::size_t head_bytes, source.read(head));
   const std::uint32_t rows = load_u32(head.data()), columns = load_u32(head.data() + 4);
@@ -34,16 +34,29 @@ Result<std::vector<Label>> read_binary(ByteSource& source, std::uint64_t count,
                    ? std::to_string(head_bytes) + " bytes"
                    : "a header of " + std::to_string(rows) + " x " + std::to_string(columns),
                "a header of " + std::to_string(count) + " x 1 (two u32)");
-  // Before anything is allocated by a count.
   const std::uint64_t expected_bytes = kHeaderBytes + count * sizeof(Label);
   const std::uint64_t bytes = source.bytes().value_or(expected_bytes);
-  if (bytes != expected_bytes)
-    return bad(name, std::to_string(bytes) + " bytes", std::to_string(expected_bytes) + " bytes");
+  if (bytes == expected_bytes) return {};
+  return bad(name, std::to_string(bytes) + " bytes", std::to_string(expected_bytes) + " bytes");
+}
+
+/// Labels [first, first + labels.size()) of `count`, at which the source stands.
+Status fill(ByteSource& source, std::uint64_t first, std::uint64_t count, const std::string& name,
+            std::span<Label> labels) {
+  CAIRN_ASSIGN(const std::size_t got, source.read(std::as_writable_bytes(labels)));
+  if (got == labels.size_bytes()) return {};
+  return bad(name,
+             "the end of the file after " +
+                 std::to_string(kHeaderBytes + first * sizeof(Label) + got) + " bytes",
+             std::to_string(kHeaderBytes + count * sizeof(Label)) + " bytes");
+}
+
+Result<std::vector<Label>> read_binary(ByteSource& source, std::uint64_t count,
+                                       const std::string& name) {
+  CAIRN_TRY(check_binary(source, count, name));
   std::vector<Label> labels(count);
-  CAIRN_ASSIGN(const std::size_t got, source.read(std::as_writable_bytes(std::span{labels})));
-  if (got == count * sizeof(Label)) return labels;
-  return bad(name, "the end of the file after " + std::to_string(kHeaderBytes + got) + " bytes",
-             std::to_string(expected_bytes) + " bytes");
+  CAIRN_TRY(fill(source, 0, count, name, labels));
+  return labels;
 }
 
 /// Collects the lines of a text.
@@ -106,12 +119,41 @@ Result<std::vector<Label>> read_text(ByteSource& source, std::uint64_t count,
   }
 }
 
+LabelCoding coding_of(const std::string& path) {
+  return path.ends_with(".u64bin") ? LabelCoding::u64bin : LabelCoding::text;
+}
+
 }  // namespace
+
+Result<LabelReader> LabelReader::open(const std::string& path, std::uint64_t count) {
+  LabelReader reader(path, count);
+  if (coding_of(path) == LabelCoding::u64bin) {
+    CAIRN_TRY(reader.open_binary());
+  } else {
+    CAIRN_ASSIGN(reader.text_, read_labels(path, count));
+  }
+  return reader;
+}
+
+Status LabelReader::open_binary() {
+  CAIRN_ASSIGN(source_, open_file(path_, PageCache::drop));
+  return check_binary(*source_, count_, path_);
+}
+
+Status LabelReader::read(std::uint64_t first, std::span<Label> labels) {
+  if (coding_of(path_) == LabelCoding::text) {
+    const auto from = std::span<const Label>{text_}.subspan(first, labels.size());
+    std::copy(from.begin(), from.end(), labels.begin());
+    return {};
+  }
+  if (!source_) CAIRN_TRY(open_binary());
+  CAIRN_TRY(source_->seek(kHeaderBytes + first * sizeof(Label)));
+  return fill(*source_, first, count_, path_, labels);
+}
 
 Result<std::vector<Label>> read_labels(const std::string& path, std::uint64_t count) {
   CAIRN_ASSIGN(const auto source, open_file(path));
-  return read_labels(*source, path.ends_with(".u64bin") ? LabelCoding::u64bin : LabelCoding::text,
-                     count, path);
+  return read_labels(*source, coding_of(path), count, path);
 }
 
 Result<std::vector<Label>> read_labels(ByteSource& source, LabelCoding coding, std::uint64_t count,

@@ -9,9 +9,10 @@ std::size_t rows_per_chunk(std::size_t row_bytes) {
   return std::max<std::size_t>(1, kChunkBytes / row_bytes);
 }
 
-Result<std::unique_ptr<VectorReader>> VectorReader::open(const std::string& path) {
+Result<std::unique_ptr<VectorReader>> VectorReader::open(const std::string& path, PageCache cache) {
   CAIRN_ASSIGN(const FileKind kind, kind_of_path(path));
-  CAIRN_ASSIGN(std::unique_ptr<ByteSource> source, kind.gzip ? open_gzip(path) : open_file(path));
+  CAIRN_ASSIGN(std::unique_ptr<ByteSource> source,
+               kind.gzip ? open_gzip(path, cache) : open_file(path, cache));
   return from_source(kind.format, std::move(source), path);
 }
 

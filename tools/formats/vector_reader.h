@@ -13,7 +13,8 @@ namespace cairn::formats {
 class VectorReader {
  public:
   /// Checks the name, the header, and the header against the file's size. Errors name the file.
-  static Result<std::unique_ptr<VectorReader>> open(const std::string& path);
+  static Result<std::unique_ptr<VectorReader>> open(const std::string& path,
+                                                    PageCache cache = PageCache::keep);
   /// The same over any source; `name` stands in errors.
   static Result<std::unique_ptr<VectorReader>> from_source(Format format,
                                                            std::unique_ptr<ByteSource> source,

@@ -1,132 +1,166 @@
-// cairn build: an index folder from a file of vectors.
+// cairn build: an index folder from files of vectors.
 #include <cairn/builder.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <cstring>
 #include <memory>
-#include <nlohmann/json.hpp>
 
-#include "tools/formats/label_file.h"
-#include "tools/formats/vector_reader.h"
+#include "tools/build/build_progress.h"
+#include "tools/build/keeps_work.h"
+#include "tools/build/plan_report.h"
 #include "tools/interrupt.h"
-#include "tools/progress.h"
-#include "tools/table.h"
+#include "tools/vector_files.h"
 #include "tools/verbs/verbs.h"
 
 namespace cairn::tools {
 namespace {
 
 struct Options {
-  std::string input, index, labels;
+  std::vector<std::string> inputs, labels;
+  std::string index, progress;  // progress: "" when not given
   BuildOptions build;
-  bool quiet = false, json = false;
+  std::uint64_t vectors = 0;  // of a dry run
+  bool quiet = false, json = false, dry_run = false;
+
+  ProgressStyle style() const {
+    if (progress == "json") return ProgressStyle::json;
+    if (progress == "line") return ProgressStyle::line;
+    if (progress == "none" || quiet || ::isatty(STDERR_FILENO) != 1) return ProgressStyle::none;
+    return ProgressStyle::terminal;
+  }
 };
 
-/// Streams the input into the builder.
-Status add_all(formats::VectorReader& reader, const std::string& labels_path, Builder& builder,
-               Progress& progress) {
-  std::vector<Label> labels;
-  if (!labels_path.empty()) {
-    CAIRN_ASSIGN(labels, formats::read_labels(labels_path, reader.count()));
-  }
-  std::vector<std::byte> rows(formats::rows_per_chunk(reader.row_bytes()) * reader.row_bytes());
-  while (true) {
-    CAIRN_TRY(check_interrupt());
-    const std::uint64_t first = reader.position();
-    CAIRN_ASSIGN(const std::size_t count, reader.read(rows));
-    if (count == 0) return {};
-    const VectorBatch batch{rows.data(), count, reader.dim(), reader.dtype()};
-    const auto part = labels.empty() ? std::span<const Label>{}
-                                     : std::span<const Label>(labels).subspan(first, count);
-    if (auto added = builder.add(batch, part); !added)
-      return fail(std::move(added.error()).in_file(reader.path()));
-    progress.update(reader.position());
-  }
+void print_plan(const Options& options, const BuildPlan& plan) {
+  print(options.json ? plan_json(plan).dump() + "\n" : plan_text(plan));
 }
 
-void print_json(const BuildReport& report) {
-  nlohmann::ordered_json phases = nlohmann::ordered_json::array();
-  for (const BuildReport::Phase& phase : report.phases)
-    phases.push_back({{"name", phase.name}, {"wall_s", phase.wall_s}, {"cpu_s", phase.cpu_s}});
-  const nlohmann::ordered_json object = {{"vectors", report.vectors},
-                                         {"duplicates", report.duplicates},
-                                         {"edges", report.edges},
-                                         {"mean_degree", report.mean_degree},
-                                         {"dropped_edges", report.dropped_edges},
-                                         {"repair_edges", report.repair_edges},
-                                         {"blocks", report.blocks},
-                                         {"slots_per_block", report.slots_per_block},
-                                         {"disk_bytes", report.disk_bytes},
-                                         {"phases", phases}};
-  print(object.dump() + "\n");
-}
+/// Notes and the plan go to standard error as text, or as objects where a log collector reads it.
+class Notes {
+ public:
+  Notes(const Options& options, BuildProgressPrinter& printer)
+      : quiet_(options.quiet), json_(options.style() == ProgressStyle::json), printer_(printer) {}
 
-void print_table(const BuildReport& report) {
-  Table table({"phase", "wall s", "core s", "core us/vector"});
-  const auto n = static_cast<double>(report.vectors);
-  double wall_s = 0, cpu_s = 0;
-  for (const BuildReport::Phase& phase : report.phases) {
-    wall_s += phase.wall_s;
-    cpu_s += phase.cpu_s;
-    table.add({phase.name, fmt::format("{:.1f}", phase.wall_s), fmt::format("{:.1f}", phase.cpu_s),
-               fmt::format("{:.1f}", phase.cpu_s / n * 1e6)});
+  void note(const std::string& line) {
+    if (quiet_) return;
+    printer_.wipe();
+    say(json_ ? nlohmann::ordered_json{{"note", line}}.dump() + "\n" : "cairn: " + line + "\n");
   }
-  table.add({"all", fmt::format("{:.1f}", wall_s), fmt::format("{:.1f}", cpu_s),
-             fmt::format("{:.1f}", cpu_s / n * 1e6)});
-  print(table.text());
-  print(
-      fmt::format("{} vectors ({} exact duplicates), {:.1f} edges each, {} a block; {} on disk; "
-                  "{} edges did not fit, {} added for reachability\n",
-                  show_count(report.vectors), show_count(report.duplicates), report.mean_degree,
-                  report.slots_per_block, show_bytes(report.disk_bytes),
-                  show_count(report.dropped_edges), show_count(report.repair_edges)));
+
+  void plan(const BuildPlan& plan) {
+    if (quiet_) return;
+    printer_.wipe();
+    say(json_ ? nlohmann::ordered_json{{"plan", plan_json(plan)}}.dump() + "\n" : plan_text(plan));
+  }
+
+ private:
+  bool quiet_, json_;
+  BuildProgressPrinter& printer_;
+};
+
+Result<BuildReport> run_build(Options& options, VectorSource& source) {
+  BuildProgressPrinter printer(options.style(), source.count());
+  Notes notes(options, printer);
+  options.build.progress = [&](const BuildProgress& step) {
+    printer.update(step);
+    return !interrupted();
+  };
+  options.build.planned = [&](const BuildPlan& plan) {
+    notes.plan(plan);
+    return !interrupted();
+  };
+  options.build.log = [&](const std::string& line) { notes.note(line); };
+  return build_index(options.index, source, options.build);
 }
 
 Status build(Options& options) {
   install_interrupt();
-  CAIRN_ASSIGN(const auto reader, formats::VectorReader::open(options.input));
-  Progress progress{"build", reader->count(), options.quiet};
-  std::string phase;
-  options.build.progress = [&](const BuildProgress& step) {
-    if (phase != step.phase) {
-      phase = step.phase;
-      progress.restart("build: " + phase, step.total);
-    }
-    progress.update(step.done, step.total);
-    return bool(check_interrupt());
-  };
-  if (!options.quiet)
-    options.build.log = [](const std::string& line) { say("cairn: " + line + "\n"); };
-  CAIRN_ASSIGN(const auto builder,
-               Builder::create(options.index, reader->dim(), reader->dtype(), options.build));
-  CAIRN_TRY(add_all(*reader, options.labels, *builder, progress));
-  CAIRN_ASSIGN(const BuildReport report, builder->finish());
+  CAIRN_ASSIGN(const auto source, VectorFiles::open(options.inputs, options.labels));
+  if (options.dry_run) {
+    CAIRN_ASSIGN(const BuildPlan plan,
+                 plan_build(options.index, *source, options.build, options.vectors));
+    print_plan(options, plan);
+    return {};
+  }
+  auto report = run_build(options, *source);
+  if (!report) {
+    Error error = std::move(report).error();
+    // The signal says more than that a callback wanted no more.
+    if (const Status signal = check_interrupt(); !signal && error.code == ErrorCode::cancelled)
+      error = signal.error();
+    return fail(with_way_on(std::move(error), options.index));
+  }
   if (options.json)
-    print_json(report);
+    print(report_json(*report).dump() + "\n");
   else if (!options.quiet)
-    print_table(report);
+    print(report_text(*report));
   return {};
+}
+
+void declare_input(CLI::App& command, Options& options) {
+  command
+      .add_option("--input", options.inputs,
+                  "Vectors, in any format; several files, or this option again, are numbered "
+                  "through in the order given; a folder stands for all of its vector files, "
+                  "sorted by name")
+      ->required();
+  command.add_option("--index", options.index, "New folder")->required();
+  command.add_option(
+      "--labels", options.labels,
+      "64-bit labels: one file for all vectors, or one for each file of vectors in their order. "
+      "Text, one a line, is held in memory, 8 bytes a vector; a .u64bin file is not: u32 count, "
+      "u32 1, then a u64 each, little-endian");
+}
+
+void declare_index(CLI::App& command, BuildOptions& build) {
+  add_metric(command, build.metric);
+  command.add_option("--codes", build.code_bytes, "Base code, bytes a vector, default 32")
+      ->check(at_least(1));
+  command
+      .add_option("--refine", build.refine_bytes,
+                  "Residual code on top, bytes a vector, default 32; 0: none")
+      ->check(at_least(0));
+  command.add_option("--degree", build.degree, "Most edges of a node, default 64")
+      ->check(at_least(8));
+  command
+      .add_option("--nav-edges", build.nav_edges,
+                  "Edges of a node that are kept in RAM form, default 32")
+      ->check(at_least(0));
+  command.add_option("--seed", build.seed, "Same seed, same bytes; default 1")->check(at_least(0));
+}
+
+void declare_work(CLI::App& command, Options& options) {
+  BuildOptions& build = options.build;
+  add_threads(command, build.threads);
+  add_bytes(command, "--memory", build.memory_bytes,
+            "Most that the build may hold in RAM, everything counted, e.g. 512M or 8G; default: "
+            "half of what there is");
+  add_bytes(command, "--disk", build.disk_bytes,
+            "Most that the index and the work towards it may take; default: what is free");
+  command
+      .add_option("--partitions", build.partitions,
+                  "At least so many; default: as few as the memory allows")
+      ->check(at_least(0));
+  command.add_flag("--fresh", build.fresh,
+                   "Drop what an earlier run left instead of going on from it");
+  const auto dry_run =
+      command.add_flag("--dry-run", options.dry_run, "Print the plan and build nothing");
+  command
+      .add_option("--vectors", options.vectors,
+                  "With --dry-run: plan as if there were so many such vectors")
+      ->check(at_least(1))
+      ->needs(dry_run);
+  command
+      .add_option("--progress", options.progress,
+                  "auto: one line on a terminal; line: a line every 10 s; json: an object a line "
+                  "on standard error, at most 2 a second; none")
+      ->check(CLI::IsMember({"auto", "line", "json", "none"}));
 }
 
 Run declare(CLI::App& command) {
   auto options = std::make_shared<Options>();
-  command.add_option("--input", options->input, "Vectors, in any format")->required();
-  command.add_option("--index", options->index, "New folder")->required();
-  add_metric(command, options->build.metric);
-  command.add_option("--codes", options->build.code_bytes, "Base code, bytes a vector, default 32")
-      ->check(at_least(1));
-  command
-      .add_option("--refine", options->build.refine_bytes,
-                  "Residual code on top, bytes a vector, default 32; 0: none")
-      ->check(at_least(0));
-  command.add_option("--degree", options->build.degree, "Most edges of a node, default 64")
-      ->check(at_least(8));
-  add_threads(command, options->build.threads);
-  command.add_option("--seed", options->build.seed, "Same seed, same bytes; default 1")
-      ->check(at_least(0));
-  command.add_option("--labels", options->labels,
-                     "64-bit labels: text, one a line, or a .u64bin file: u32 count, u32 1, "
-                     "then a u64 each, little-endian");
+  declare_input(command, *options);
+  declare_index(command, options->build);
+  declare_work(command, *options);
   add_json(command, options->json);
   add_quiet(command, options->quiet);
   return [options] { return build(*options); };
@@ -136,9 +170,13 @@ Run declare(CLI::App& command) {
 
 Verb build_verb() {
   return {"build", "Build an index folder from vectors",
-          "The folder appears whole, by one rename, or not at all. The same input, options and\n"
-          "seed give the same bytes whatever the number of threads.\n\n",
+          "Before it starts it prints its plan: time, memory and disk. The folder appears whole,\n"
+          "by one rename, or not at all. Whatever ends a build, the same command goes on from the\n"
+          "last unit that it finished. The same input, options and seed give the same bytes\n"
+          "whatever the number of threads and interruptions.\n\n",
           "  cairn build --input base.u8bin --index photos.cairn\n"
+          "  cairn build --input parts/ --index big.cairn --memory 8G --disk 70G --threads 2\n"
+          "  cairn build --input base.u8bin --index big.cairn --dry-run --vectors 100000000\n"
           "  cairn build --input base.fbin --index words.cairn --metric cosine --codes 50",
           declare};
 }

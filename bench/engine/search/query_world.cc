@@ -55,17 +55,20 @@ testing::Graph order_and_link(Vectors& vectors, const WorldOptions& options, std
   const VectorBatch batch{vectors.bytes.data(), vectors.count, vectors.dim, vectors.dtype};
   const build::GraphOptions graph_options{.degree = options.degree};
   const build::Workers workers(2);
-  const build::Graph graph =
-      build::build_graph(batch, graph_options, workers, [](auto...) { return true; });
+  build::LinkedRows linked(vectors.count, graph_options);
+  build::link_leaves(batch, graph_options, workers, {}, linked);
+  build::prune_rows(batch, {.cores = vectors.count, .other = {}}, graph_options, workers, {},
+                    linked);
   const std::vector<std::uint32_t> order =
-      build::locality_order(batch, graph, group, graph_options, workers);
+      build::locality_order(batch, linked.rows, group, graph_options, workers);
   std::vector<std::uint32_t> rank(order.size());
   for (std::uint32_t i = 0; i < order.size(); ++i) rank[order[i]] = i;
   testing::Graph renumbered(order.size());
   std::vector<std::byte> bytes(vectors.bytes.size());
   const std::size_t row_bytes = batch.row_bytes();
   for (std::uint32_t i = 0; i < order.size(); ++i) {
-    for (const std::uint32_t target : graph.row(order[i])) renumbered[i].push_back(rank[target]);
+    for (const std::uint32_t target : linked.rows.ids(order[i]))
+      renumbered[i].push_back(rank[target]);
     std::memcpy(bytes.data() + i * row_bytes, batch.row(order[i]).data, row_bytes);
   }
   vectors.bytes.swap(bytes);

@@ -6,7 +6,6 @@
 #include <random>
 #include <set>
 
-#include "engine/math/distance.h"
 #include "layout/page.h"
 
 namespace cairn::build {
@@ -140,19 +139,12 @@ void copy_row(Rows& rows, std::uint64_t from, std::uint64_t to) {
   std::memcpy(rows.row(to).data(), rows.row(from).data(), rows.row(to).size());
 }
 
-Graph nearest_graph(const VectorBatch& vectors, std::uint32_t k, std::uint32_t degree_max) {
-  const math::PairKernel l2 = math::l2_kernel(vectors.dtype);
-  Graph graph(vectors.count, degree_max);
-  for (std::uint64_t i = 0; i < vectors.count; ++i) {
-    std::vector<std::pair<float, std::uint32_t>> others;
-    for (std::uint32_t j = 0; j < vectors.count; ++j)
-      if (j != i) others.emplace_back(l2(vectors.row(i).data, vectors.row(j).data, vectors.dim), j);
-    std::sort(others.begin(), others.end());
-    others.resize(std::min<std::size_t>(others.size(), k));
-    graph.degree[i] = static_cast<std::uint16_t>(others.size());
-    for (std::size_t e = 0; e < others.size(); ++e) graph.row(i)[e] = others[e].second;
-  }
-  return graph;
+Status RowsSource::read(std::uint64_t first, std::span<std::byte> into, std::span<Label> named) {
+  if (before_read) before_read(first);
+  std::memcpy(into.data(), rows.row(first).data(), into.size());
+  if (!named.empty())
+    std::copy_n(labels.begin() + static_cast<std::ptrdiff_t>(first), named.size(), named.begin());
+  return {};
 }
 
 std::vector<std::uint32_t> iota_order(std::size_t count) {

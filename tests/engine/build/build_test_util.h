@@ -4,15 +4,16 @@
 
 #include <cairn/builder.h>
 #include <cairn/types.h>
+#include <cairn/vector_source.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "engine/build/graph.h"
 #include "layout/manifest.h"
 #include "layout/streams.h"
 #include "tests/io/io_test_util.h"
@@ -44,8 +45,22 @@ Rows random_rows(std::uint64_t count, std::uint32_t dim, DType dtype, std::uint6
 /// Copies row `from` over `to`.
 void copy_row(Rows& rows, std::uint64_t from, std::uint64_t to);
 
-/// Each node's `k` nearest others in squared l2, nearest first.
-Graph nearest_graph(const VectorBatch& vectors, std::uint32_t k, std::uint32_t degree_max);
+/// Rows that can be read again. What a test changes of them is seen by the next read.
+struct RowsSource final : VectorSource {
+  explicit RowsSource(const Rows& from, std::span<const Label> names = {})
+      : rows(from), labels(names.begin(), names.end()) {}
+  std::uint32_t dim() const override { return rows.dim; }
+  DType dtype() const override { return rows.dtype; }
+  std::uint64_t count() const override { return rows.count(); }
+  bool labelled() const override { return !labels.empty(); }
+  Status read(std::uint64_t first, std::span<std::byte> into, std::span<Label> named) override;
+  std::uint64_t stamp() const override { return stamp_now; }
+
+  Rows rows;
+  std::vector<Label> labels;
+  std::uint64_t stamp_now = 1;
+  std::function<void(std::uint64_t first)> before_read = {};
+};
 
 std::vector<std::uint32_t> iota_order(std::size_t count);
 

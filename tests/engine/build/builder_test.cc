@@ -177,7 +177,7 @@ TEST(Builder, TakesDegenerateSets) {
   build(near, Metric::ip);
 }
 
-// All directions are equal, and no two rows: every distance of the build is 0 or rounding.
+// All directions are equal, and no two rows: vectors of a build are the same or apart by rounding.
 TEST(Builder, TakesManyScaledCopiesOfOneVectorUnderCosine) {
   const ScratchDir dir;
   constexpr std::uint64_t kRows = 5000;
@@ -189,7 +189,7 @@ TEST(Builder, TakesManyScaledCopiesOfOneVectorUnderCosine) {
   Rows rows{std::vector<std::byte>(values.size() * sizeof(float)), kDim, DType::f32};
   std::memcpy(rows.row(0).data(), values.data(), values.size() * sizeof(float));
   const BuildReport report = build_index(dir.file("index"), rows, small_options(Metric::cosine));
-  EXPECT_EQ(report.duplicates, 0U);
+  EXPECT_GT(report.duplicates, 1000U) << "equal where graphs are built";
   expect_whole(read_index(dir.file("index")), rows, {});
 }
 
@@ -253,9 +253,9 @@ TEST(Builder, ReportsProgressAndTimes) {
     EXPECT_GE(phase.wall_s, 0);
     EXPECT_GE(phase.cpu_s, 0);
   }
-  EXPECT_EQ(phases, (std::vector<std::string>{"check", "duplicates", "graph", "order", "entries",
-                                              "repair", "codes", "write", "verify", "publish"}));
-  for (const char* phase : {"link", "prune", "codes", "write", "verify"})
+  EXPECT_EQ(phases, (std::vector<std::string>{"read", "train", "scatter", "link", "merge", "repair",
+                                              "write", "verify", "publish"}));
+  for (const char* phase : {"read", "scatter", "link", "merge", "repair", "write", "verify"})
     EXPECT_TRUE(seen.contains(phase)) << phase;
 }
 
@@ -301,7 +301,7 @@ TEST(Builder, RefusesDuplicateLabelsAndEmptySetsAndASecondFinish) {
     ASSERT_TRUE(ok(builder->add(rows.batch(), labels)));
     const auto report = builder->finish();
     ASSERT_FALSE(report);
-    expect_error(report.error(), ErrorCode::invalid_argument, {"label 2", "rows 2 and 7"});
+    expect_error(report.error(), ErrorCode::invalid_argument, {"label 2", "row 2 and row 7"});
     const auto again = builder->finish();
     ASSERT_FALSE(again);
     expect_error(again.error(), ErrorCode::invalid_argument, {"finished"});
@@ -328,7 +328,7 @@ TEST(Builder, TurnsExceptionsOfCallbacksIntoErrors) {
   const ScratchDir dir;
   BuildOptions options = small_options();
   options.progress = [](const BuildProgress& progress) -> bool {
-    if (progress.phase == "prune") throw std::runtime_error("no more");
+    if (progress.phase == "link") throw std::runtime_error("no more");
     return true;
   };
   auto builder = must(Builder::create(dir.file("index"), 4, DType::u8, options));
@@ -336,7 +336,7 @@ TEST(Builder, TurnsExceptionsOfCallbacksIntoErrors) {
   const auto report = builder->finish();
   ASSERT_FALSE(report);
   expect_error(report.error(), ErrorCode::cancelled, {"callback", "no more"});
-  EXPECT_TRUE(must(io::posix_fs().list(dir.path())).empty());
+  EXPECT_EQ(must(io::posix_fs().list(dir.path())), std::vector<std::string>{"index.building"});
 }
 
 }  // namespace

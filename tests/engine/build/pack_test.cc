@@ -15,7 +15,7 @@ std::size_t encoded_bytes(const Graph& graph, std::size_t slot, std::size_t edge
   const auto row = graph.row(slot).first(edges);
   std::vector<std::uint32_t> sorted(row.begin(), row.end());
   std::sort(sorted.begin(), sorted.end());
-  return layout::adjacency_bytes(static_cast<std::uint32_t>(slot), sorted);
+  return layout::adjacency_bytes(static_cast<std::uint32_t>(graph.first_slot + slot), sorted);
 }
 
 /// Lists of `degree` random targets, the first `pins` of every third pinned.
@@ -98,21 +98,33 @@ TEST(FitBlocks, IsTheSameForAnyNumberOfThreads) {
   EXPECT_EQ(one.degree, four.degree);
 }
 
-TEST(MakePinnedFit, TakesFewerSlotsRatherThanDropPins) {
-  const Graph graph = random_graph(2000, 40, 40, 11);
-  layout::BlockShape shape = choose_shape(200, false, 4);
-  const std::uint32_t slots = shape.slots;
-  ASSERT_TRUE(make_pinned_fit(graph, shape));
-  EXPECT_LT(shape.slots, slots);
-  std::size_t worst = 0;
+// What the mean of lists is never below: without it, blocks of duplicates alone could not hold the
+// edges that keep them together.
+TEST(MeanAdjacencyBytes, LeavesRoomForTheEdgesOfDuplicates) {
+  const double mean = mean_adjacency_bytes(100, 1, [](std::uint32_t i, auto&) { return i; });
+  for (const std::uint32_t row : {1U, 100U, 3000U}) {
+    const layout::BlockShape shape = choose_shape(row, true, mean);
+    Graph graph(shape.slots, 8);
+    graph.first_slot = 0xffe0'0000;
+    for (std::uint32_t s = 0; s < shape.slots; ++s) {
+      EXPECT_TRUE(graph.pin_edge(s, static_cast<std::uint32_t>(graph.first_slot) + s + 1));
+      EXPECT_TRUE(graph.pin_edge(s, 5));  // its representative, as far as can be
+    }
+    EXPECT_LE(pinned_bytes(graph, shape, 0), shape.adjacency_capacity());
+    EXPECT_EQ(fit_blocks(graph, shape, kWorkers), 0U);
+  }
+}
+
+TEST(PinnedBytes, AreThoseOfPinnedEdgesAlone) {
+  Graph graph = random_graph(400, 12, 3, 11);
+  graph.first_slot = 128;
+  const layout::BlockShape shape = choose_shape(200, false, 20);
   for (std::size_t first = 0; first < graph.count(); first += shape.slots) {
     std::size_t bytes = 0;
     for (std::size_t s = first; s < std::min(graph.count(), first + shape.slots); ++s)
-      bytes += encoded_bytes(graph, s, graph.pinned[s]);
-    worst = std::max(worst, bytes);
+      bytes += graph.pinned[s] == 0 ? 0 : encoded_bytes(graph, s, graph.pinned[s]);
     EXPECT_EQ(bytes, pinned_bytes(graph, shape, first));
   }
-  EXPECT_LE(worst, shape.adjacency_capacity());
 }
 
 TEST(MeanAdjacencyBytes, IsTheMeanWhenAllAreSampled) {
@@ -120,7 +132,28 @@ TEST(MeanAdjacencyBytes, IsTheMeanWhenAllAreSampled) {
   double sum = 0;
   for (std::size_t s = 0; s < 300; ++s)
     sum += static_cast<double>(encoded_bytes(graph, s, graph.degree[s]));
-  EXPECT_DOUBLE_EQ(mean_adjacency_bytes(graph, 1), sum / 300);
+  const auto list = [&](std::uint32_t s, std::vector<std::uint32_t>& targets) {
+    targets.insert(targets.end(), graph.row(s).begin(), graph.row(s).end());
+    return s;
+  };
+  EXPECT_DOUBLE_EQ(mean_adjacency_bytes(300, 1, list), sum / 300);
+}
+
+TEST(Graph, PinsBehindPinsAndDropsTheLast) {
+  Graph graph(1, 4);
+  graph.degree[0] = 4;
+  for (std::uint32_t e = 0; e < 4; ++e) graph.row(0)[e] = 10 + e;
+  EXPECT_TRUE(graph.pin_edge(0, 99));
+  EXPECT_TRUE(graph.pin_edge(0, 11));  // an edge it has moves forward
+  EXPECT_TRUE(graph.pin_edge(0, 99));  // and one that is pinned stays
+  const auto row = graph.row(0);
+  EXPECT_EQ(std::vector<std::uint32_t>(row.begin(), row.end()),
+            (std::vector<std::uint32_t>{99, 11, 10, 12}));
+  EXPECT_EQ(graph.pinned[0], 2U);
+  EXPECT_TRUE(graph.pin_edge(0, 50));
+  EXPECT_TRUE(graph.pin_edge(0, 51));
+  EXPECT_FALSE(graph.pin_edge(0, 52));
+  EXPECT_EQ(graph.degree[0], 4U);
 }
 
 }  // namespace

@@ -11,32 +11,39 @@
 namespace cairn::build {
 namespace {
 
-const Workers kWorkers(2);
-
 std::vector<float> floats_of(const VectorBatch& batch) {
   std::vector<float> floats(batch.count * batch.dim);
   to_floats(batch, iota_order(batch.count), floats);
   return floats;
 }
 
-TEST(BuildSpace, OfL2IsTheRowsAsTheyAre) {
-  const Rows rows = random_rows(50, 7, DType::i8, 1);
-  const BuildSpace all(Metric::l2, rows.batch(), iota_order(50), kWorkers);
-  EXPECT_EQ(all.vectors().data, rows.batch().data) << "no copy";
-  const std::vector<std::uint32_t> some{3, 4, 40};
-  const BuildSpace part(Metric::l2, rows.batch(), some, kWorkers);
-  ASSERT_EQ(part.vectors().count, 3U);
-  EXPECT_EQ(part.vectors().dtype, DType::i8);
-  for (std::size_t i = 0; i < 3; ++i)
-    EXPECT_EQ(std::memcmp(part.vectors().row(i).data, rows.batch().row(some[i]).data, 7), 0);
+/// All of `rows` in the build space.
+Rows mapped(Metric metric, const Rows& rows) {
+  Space space{metric, rows.dtype, rows.dim, 0};
+  for (std::uint64_t i = 0; i < rows.count(); ++i)
+    space.squared_norm_max = std::max(space.squared_norm_max, squared_norm(rows.batch().row(i)));
+  Rows result{std::vector<std::byte>(rows.count() * space.row_bytes()), space.row_dim(),
+              space.row_dtype()};
+  space.map(rows.batch(), result.bytes.data());
+  return result;
 }
 
-TEST(BuildSpace, OfCosineHasUnitLength) {
+TEST(Space, OfL2IsTheRowsAsTheyAre) {
+  for (const DType dtype : {DType::u8, DType::i8, DType::f32}) {
+    const Rows rows = random_rows(50, 7, dtype, 1);
+    const Rows same = mapped(Metric::l2, rows);
+    EXPECT_EQ(same.bytes, rows.bytes);
+    EXPECT_EQ(same.dim, 7U);
+    EXPECT_EQ(same.dtype, dtype);
+  }
+}
+
+TEST(Space, OfCosineHasUnitLength) {
   for (const DType dtype : {DType::u8, DType::i8, DType::f32}) {
     const Rows rows = random_rows(60, 9, dtype, 2);
-    const BuildSpace space(Metric::cosine, rows.batch(), iota_order(60), kWorkers);
-    ASSERT_EQ(space.vectors().dtype, DType::f32);
-    const auto unit = floats_of(space.vectors()), raw = floats_of(rows.batch());
+    const Rows space = mapped(Metric::cosine, rows);
+    ASSERT_EQ(space.dtype, DType::f32);
+    const auto unit = floats_of(space.batch()), raw = floats_of(rows.batch());
     for (std::size_t i = 0; i < 60; ++i) {
       double squared = 0, along = 0, length = 0;
       for (std::size_t d = i * 9; d < i * 9 + 9; ++d) {
@@ -50,11 +57,11 @@ TEST(BuildSpace, OfCosineHasUnitLength) {
   }
 }
 
-TEST(BuildSpace, OfInnerProductTurnsLargestIntoNearest) {
+TEST(Space, OfInnerProductTurnsLargestIntoNearest) {
   const Rows rows = random_rows(80, 6, DType::f32, 3);
-  const BuildSpace space(Metric::ip, rows.batch(), iota_order(80), kWorkers);
-  ASSERT_EQ(space.vectors().dim, 7U);
-  const auto raw = floats_of(rows.batch()), augmented = floats_of(space.vectors());
+  const Rows space = mapped(Metric::ip, rows);
+  ASSERT_EQ(space.dim, 7U);
+  const auto raw = floats_of(rows.batch()), augmented = floats_of(space.batch());
   double largest = 0;
   std::vector<double> norms(80);
   for (std::size_t i = 0; i < 80; ++i) {
@@ -90,8 +97,7 @@ TEST(CodeSpace, HasNoExtraElement) {
   to_code_space(Metric::ip, rows.batch(), iota_order(20), raw);
   EXPECT_EQ(raw, floats_of(rows.batch()));
   to_code_space(Metric::cosine, rows.batch(), iota_order(20), unit);
-  const BuildSpace space(Metric::cosine, rows.batch(), iota_order(20), kWorkers);
-  EXPECT_EQ(unit, floats_of(space.vectors()));
+  EXPECT_EQ(unit, floats_of(mapped(Metric::cosine, rows).batch()));
 }
 
 TEST(DrawSample, IsDistinctAscendingAndSeeded) {

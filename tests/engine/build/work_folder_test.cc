@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "tests/engine/build/build_test_util.h"
+#include "tests/sim/sim_fs.h"
 
 namespace cairn::build {
 namespace {
@@ -35,11 +36,12 @@ TEST_F(WorkFolderTest, PublishesByRenaming) {
   {
     auto folder = must(open());
     EXPECT_EQ(folder->path(), dir_.file("index.building"));
-    touch(folder->path() + "/000001.blocks");
+    for (const char* name : {"/000001.blocks", "/MANIFEST", "/JOURNAL"})
+      touch(folder->path() + name);
     ASSERT_TRUE(ok(folder->publish()));
   }
   EXPECT_EQ(names(dir_.path()), std::vector<std::string>{"index"});
-  EXPECT_EQ(names(dir_.file("index")), std::vector<std::string>{"000001.blocks"});
+  EXPECT_EQ(names(dir_.file("index")), (std::vector<std::string>{"000001.blocks", "MANIFEST"}));
 }
 
 TEST_F(WorkFolderTest, RemovesItselfUnlessPublished) {
@@ -97,18 +99,69 @@ TEST_F(WorkFolderTest, IsBusyWhileABuilderHoldsIt) {
   must(open());
 }
 
-TEST_F(WorkFolderTest, ReusesWhatADeadBuilderLeft) {
+TEST_F(WorkFolderTest, TakesOverWhatADeadBuilderLeft) {
   const int killed = io::in_child([&]() -> int {
     auto folder = must(open());
-    for (const char* name : {"/000001.blocks", "/000002.codes", "/MANIFEST.tmp"})
+    for (const char* name : {"/000001.blocks", "/000002.codes", "/MANIFEST.tmp", "/lists-0.part"})
       touch(folder->path() + name);
     ::kill(::getpid(), SIGKILL);
     return 0;
   });
   EXPECT_EQ(killed, 256 + SIGKILL);
-  EXPECT_EQ(names(dir_.file("index.building")).size(), 4U);
+  EXPECT_EQ(names(dir_.file("index.building")).size(), 5U);
+  {
+    auto folder = must(open());
+    EXPECT_EQ(names(folder->path()).size(), 5U);
+  }
+  EXPECT_EQ(names(dir_.file("index.building")).size(), 5U) << "what was there is not ours to drop";
   auto folder = must(open());
+  ASSERT_TRUE(ok(folder->clear()));
   EXPECT_EQ(names(folder->path()), std::vector<std::string>{"LOCK"});
+  folder->keep(false);
+  folder.reset();
+  EXPECT_TRUE(names(dir_.path()).empty());
+}
+
+TEST_F(WorkFolderTest, IsLeftWhereItIsWhenToldSo) {
+  {
+    auto folder = must(open());
+    touch(folder->path() + "/JOURNAL");
+    folder->keep();
+  }
+  EXPECT_EQ(names(dir_.file("index.building")), (std::vector<std::string>{"JOURNAL", "LOCK"}));
+}
+
+// What is in it took long to make.
+TEST_F(WorkFolderTest, IsNotLostWhenItCannotBeTakenOver) {
+  constexpr char kWork[] = "index.building";
+  sim::SimFs fs;
+  {
+    auto folder = must(WorkFolder::open(fs, "index"));
+    for (const char* name : {"JOURNAL", "000001.blocks"})
+      must(fs.create(folder->path() + "/" + name));
+    folder->keep();
+  }
+  const auto before = must(fs.list(kWork));
+  for (bool failed = true; failed;) {
+    const std::uint64_t first = fs.operations().size();
+    for (std::uint64_t at = 0;; ++at) {
+      fs.faults().add(sim::FsFault{.when = {.at = fs.operations().size() + at}, .error = 5});
+      failed = !WorkFolder::open(fs, "index");
+      fs.faults().clear();
+      EXPECT_EQ(must(fs.list(kWork)), before) << "operation " << at;
+      if (!failed) break;
+    }
+    EXPECT_GT(fs.operations().size(), first);
+  }
+}
+
+TEST_F(WorkFolderTest, IsFoundAfterALossOfPower) {
+  sim::SimFs fs;
+  auto folder = must(WorkFolder::open(fs, "index"));
+  ASSERT_TRUE(ok(must(fs.create(folder->path() + "/JOURNAL"))->sync()));
+  ASSERT_TRUE(ok(fs.sync_dir(folder->path())));
+  const std::vector<sim::Fate> fates(fs.pending().size(), sim::Fate::lost);
+  EXPECT_TRUE(must(fs.after_power_loss(fates, 1)->exists("index.building/JOURNAL")));
 }
 
 TEST_F(WorkFolderTest, TouchesNoFileOfAnybodyElse) {

@@ -111,7 +111,7 @@ TEST(SearchFaults, AnswersUnderBadReadsAreRightOrErrors) {
         for (const SearchRequest& request : requests) results.push_back(index->search(request));
         return results;
       };
-      fs.faults().add(sim::ReadFault{.when = {.probability = 0.02, .sticky = true}, .kind = kind});
+      fs.faults().add(sim::ReadFault{.when = {.probability = 0.05, .sticky = true}, .kind = kind});
       std::size_t failed = 0;
       const auto results = run();
       for (std::size_t i = 0; i < results.size(); ++i) {

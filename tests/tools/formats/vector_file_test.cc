@@ -1,7 +1,13 @@
 // Readers and writers on real files.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cctype>
 #include <filesystem>
 #include <fstream>
@@ -294,6 +300,45 @@ TEST(Write, NeedsAFolderAndNoGzip) {
             ErrorCode::not_found);
   EXPECT_EQ(VectorWriter::create(scratch.file("x.idx.gz"), {DType::u8, 1, 1}).error().code,
             ErrorCode::unsupported);
+}
+
+/// Pages of `path` in the page cache.
+std::size_t cached_pages(const std::string& path) {
+  const std::size_t bytes = std::filesystem::file_size(path);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  void* map = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
+  std::vector<unsigned char> pages((bytes + 4095) / 4096);
+  EXPECT_EQ(::mincore(map, bytes, pages.data()), 0);
+  ::munmap(map, bytes);
+  ::close(fd);
+  return static_cast<std::size_t>(
+      std::ranges::count_if(pages, [](unsigned char page) { return (page & 1) != 0; }));
+}
+
+TEST(VectorReader, GivesPagesBackWhenAskedTo) {
+  const ScratchDir scratch;
+  struct statfs system = {};
+  ASSERT_EQ(::statfs(scratch.path().c_str(), &system), 0);
+  if (system.f_type == TMPFS_MAGIC) GTEST_SKIP() << "tmpfs is the page cache";
+  constexpr std::uint64_t kRows = 4000;
+  const std::string path = scratch.file("x.u8bin"), packed = scratch.file("x.idx.gz");
+  const Bytes rows = random_rows(DType::u8, kRows * 1024, 1);
+  write_vectors(path, {.dtype = DType::u8, .dim = 1024, .count = kRows}, rows);
+  Bytes idx = Sample{}.u32_big(0x00000802).u32_big(kRows).u32_big(1024).bytes();
+  idx.insert(idx.end(), rows.begin(), rows.end());
+  write_gzip(packed, idx);
+  for (const std::string& file : {path, packed}) {
+    const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    ASSERT_EQ(::fsync(fd), 0) << "pages that wait to be written cannot be given back";
+    ::close(fd);
+    const std::size_t all = cached_pages(file);
+    ASSERT_GE(all, 900U) << "freshly written";
+    auto reader = must(VectorReader::open(file, PageCache::drop));
+    EXPECT_EQ(read_all(*reader, 100), rows);
+    EXPECT_LT(cached_pages(file), all / 2) << "while the file is open: " << file;
+    reader.reset();
+    EXPECT_LT(cached_pages(file), 64U) << file;
+  }
 }
 
 }  // namespace

@@ -1,0 +1,90 @@
+#include "engine/build/index_files.h"
+
+#include <cstring>
+
+namespace cairn::build {
+namespace {
+
+using layout::Role;
+
+constexpr std::uint64_t kGeneration = 1;
+
+}  // namespace
+
+std::uint64_t IndexFiles::number(Role role) const {
+  const auto place = static_cast<std::uint64_t>(role);  // roles are numbered from 1
+  return !refined_ && role > Role::refine ? place - 1 : place;
+}
+
+layout::FileRecord IndexFiles::record(Role role, std::uint32_t page_bytes) const {
+  layout::FileRecord record{};
+  record.number = number(role);
+  record.segment = kSegment;
+  record.identity = layout::file_identity(index_id_, role, record.number);
+  record.generation = kGeneration;
+  record.page_bytes = page_bytes;
+  record.role = static_cast<std::uint16_t>(role);
+  return record;
+}
+
+std::string IndexFiles::path(Role role) const {
+  return job_.temp.path(layout::file_name(number(role), role));
+}
+
+io::PageFileId IndexFiles::id(Role role, std::uint32_t page_bytes) const {
+  const layout::FileRecord file = record(role, page_bytes);
+  return {file.identity, file.generation, file.page_bytes};
+}
+
+bool IndexFiles::finished(Role role) const {
+  return job_.journal.find(Unit::stream, number(role)) != nullptr;
+}
+
+Result<io::PageWriter> IndexFiles::create(Role role, std::uint32_t page_bytes) const {
+  CAIRN_TRY(job_.temp.remove(layout::file_name(number(role), role)));
+  return io::PageWriter::create(job_.temp.fs(), path(role), id(role, page_bytes),
+                                io::WriteMode::direct);
+}
+
+Result<io::PageWriter> IndexFiles::resume(Role role, std::uint32_t page_bytes,
+                                          const io::PageWriterState& state) const {
+  return io::PageWriter::resume(job_.temp.fs(), path(role), id(role, page_bytes), state,
+                                io::WriteMode::direct);
+}
+
+Status IndexFiles::finish(Role role, std::uint32_t page_bytes, io::PageWriter& writer) const {
+  CAIRN_ASSIGN(const io::PageFileSummary summary, writer.finish());
+  return job_.journal.append(Unit::stream, number(role),
+                             {static_cast<std::uint64_t>(role), page_bytes, summary.pages,
+                              summary.stream_bytes, summary.digest});
+}
+
+std::vector<layout::FileRecord> IndexFiles::records() const {
+  std::vector<layout::FileRecord> records;
+  for (std::uint64_t n = 1; const auto* words = job_.journal.find(Unit::stream, n); ++n) {
+    layout::FileRecord file =
+        record(static_cast<Role>((*words)[0]), static_cast<std::uint32_t>((*words)[1]));
+    file.pages = (*words)[2];
+    file.stream_bytes = (*words)[3];
+    file.digest = (*words)[4];
+    records.push_back(file);
+  }
+  return records;
+}
+
+void append_state(const io::PageWriterState& state, Journal::Words& words) {
+  words.insert(words.end(), {state.pages, state.stream_bytes, state.tail.size()});
+  const std::size_t at = words.size();
+  words.resize(at + (state.tail.size() + 7) / 8);
+  if (!state.tail.empty()) std::memcpy(words.data() + at, state.tail.data(), state.tail.size());
+}
+
+io::PageWriterState take_state(std::span<const std::uint64_t> words, std::size_t& at) {
+  io::PageWriterState state{words[at], words[at + 1], std::vector<std::byte>(words[at + 2])};
+  at += 3;
+  if (!state.tail.empty()) std::memcpy(state.tail.data(), words.data() + at, state.tail.size());
+  at += (state.tail.size() + 7) / 8;
+  return state;
+}
+
+}  // namespace cairn::build

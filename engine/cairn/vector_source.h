@@ -1,0 +1,38 @@
+// Where a bulk build reads its vectors from: ranges of rows, which may be read more than once.
+#pragma once
+
+#include <cairn/result.h>
+#include <cairn/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace cairn {
+
+/// Rows [0, count()) of one dimension and element type. Used by one thread at a time. Rows are
+/// mostly read in order; a build that goes on after an interruption begins at any row.
+class VectorSource {
+ public:
+  virtual ~VectorSource() = default;
+  virtual std::uint32_t dim() const = 0;
+  virtual DType dtype() const = 0;
+  virtual std::uint64_t count() const = 0;
+  /// Whether rows carry labels; otherwise a vector's label is its row.
+  virtual bool labelled() const { return false; }
+
+  /// Fills `rows` with vectors [first, first + n), n * dim elements, and `labels` with their n
+  /// labels when labelled() (else `labels` is empty). The same range gives the same bytes for as
+  /// long as stamp() is the same.
+  virtual Status read(std::uint64_t first, std::span<std::byte> rows, std::span<Label> labels) = 0;
+
+  /// Cheap to ask; another value when the vectors may have changed (sizes and times of files, say).
+  /// A build that goes on reads everything again and compares when it is not what it was.
+  virtual std::uint64_t stamp() const = 0;
+
+  /// How errors name a row.
+  virtual std::string row_name(std::uint64_t row) const { return "row " + std::to_string(row); }
+};
+
+}  // namespace cairn

@@ -1,0 +1,14 @@
+// What to tell a user whose build did not end.
+#pragma once
+
+#include <cairn/result.h>
+
+#include <string>
+
+namespace cairn::tools {
+
+/// Adds to a build's error how to go on, where its work folder (`<index>.building`) is still there:
+/// to `cancelled` and `no_space`. Other errors stay as they are.
+Error with_way_on(Error error, const std::string& index);
+
+}  // namespace cairn::tools
