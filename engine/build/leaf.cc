@@ -8,21 +8,37 @@
 namespace cairn::build {
 namespace {
 
-constexpr std::size_t kRowsAtOnce = 24;  // output of one tile call stays in L1
+constexpr std::size_t kRowsAtOnce = 24;
+constexpr std::size_t kPanel = math::kTileColumns;
 
-void find_nearest(std::span<const std::uint32_t> leaf, std::size_t k, LeafScratch& scratch) {
-  const std::size_t ld = math::tile_ld(leaf.size());
-  scratch.distances.resize(kRowsAtOnce * ld);
-  scratch.nearest.resize(leaf.size() * k);
-  scratch.nearest_distance.resize(leaf.size() * k);
-  for (std::size_t begin = 0; begin < leaf.size(); begin += kRowsAtOnce) {
-    const std::size_t count = std::min(kRowsAtOnce, leaf.size() - begin);
-    math::tile_l2(scratch.set, begin, count, scratch.set, scratch.distances.data(), ld);
-    for (std::size_t i = 0; i < count; ++i) {
-      float* row = scratch.distances.data() + i * ld;
-      row[begin + i] = std::numeric_limits<float>::infinity();
-      math::smallest_k(row, leaf.size(), k, scratch.nearest.data() + (begin + i) * k,
-                       scratch.nearest_distance.data() + (begin + i) * k);
+void select_panel(std::size_t panel, std::size_t size, std::size_t k, LeafScratch& scratch) {
+  const std::size_t ld = math::tile_ld(size);
+  for (std::size_t i = panel; i < std::min(panel + kPanel, size); ++i) {
+    float* row = scratch.distances.data() + i * ld;
+    row[i] = std::numeric_limits<float>::infinity();
+    math::smallest_k(row, size, k, scratch.nearest.data() + i * k,
+                     scratch.nearest_distance.data() + i * k);
+  }
+}
+
+/// A distance is computed once: of a panel of rows the columns from its own on, the rest is
+/// mirrored from the panels before.
+void find_nearest(std::size_t size, std::size_t k, LeafScratch& scratch) {
+  const std::size_t ld = math::tile_ld(size);
+  scratch.distances.resize(ld * ld);
+  scratch.nearest.resize(size * k);
+  scratch.nearest_distance.resize(size * k);
+  float* const distances = scratch.distances.data();
+  std::size_t panel = 0;  // the first that is not complete
+  for (std::size_t begin = 0; begin < size; begin += kRowsAtOnce) {
+    const std::size_t count = std::min(kRowsAtOnce, size - begin);
+    const std::size_t column = begin / kPanel * kPanel;
+    math::tile_l2(scratch.set, begin, count, scratch.set, column, size - column,
+                  distances + begin * ld + column, ld);
+    for (; panel < size && begin + count >= std::min(panel + kPanel, size); panel += kPanel) {
+      for (std::size_t below = panel + kPanel; below < size; below += kPanel)
+        math::transpose_square(distances + panel * ld + below, distances + below * ld + panel, ld);
+      select_panel(panel, size, k, scratch);
     }
   }
 }
@@ -48,7 +64,7 @@ void link_leaf(const VectorBatch& vectors, std::span<const std::uint32_t> leaf, 
   if (leaf.size() < 2) return;
   const std::size_t edges = std::min<std::size_t>(k, leaf.size() - 1);
   scratch.set.pack(vectors, leaf);
-  find_nearest(leaf, edges, scratch);
+  find_nearest(leaf.size(), edges, scratch);
   group_reverse(leaf, edges, scratch);
   for (std::size_t i = 0; i < leaf.size(); ++i) {
     scratch.offers.clear();

@@ -135,7 +135,8 @@ std::uint64_t link_scratch_bytes(std::uint32_t dim, DType dtype) {
   const CarveOptions carve = carve_options({});
   const std::uint64_t element = dtype == DType::f32 ? 4 : 2;  // bytes are packed as int16
   const std::uint64_t rows = std::uint64_t{carve.leaders_max} + carve.leaf_max;
-  return rows * (2 * dim * element + 64) + (std::uint64_t{1} << 20);
+  const std::uint64_t pairs = math::tile_ld(carve.leaf_max) * math::tile_ld(carve.leaf_max);
+  return rows * (2 * dim * element + 64) + pairs * sizeof(float) + (std::uint64_t{1} << 20);
 }
 
 double link_distances(double count) {

@@ -183,31 +183,43 @@ HWY_INLINE void tile_all(const TileJob& job) {
 void tile_bytes(const TileJob& job) { tile_all<std::int32_t>(job); }
 void tile_floats(const TileJob& job) { tile_all<float>(job); }
 
+/// to[j * to_ld + i] = from[i * from_ld + j] for i, j < 4.
+template <class T>
+HWY_INLINE void transpose_4x4(const T* from, std::size_t from_ld, T* to, std::size_t to_ld) {
+#if HWY_TARGET != HWY_SCALAR
+  const hn::FixedTag<T, 4> d;
+  const hn::FixedTag<std::uint64_t, 2> d64;
+  const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + from_ld);
+  const auto c = hn::LoadU(d, from + 2 * from_ld), e = hn::LoadU(d, from + 3 * from_ld);
+  const auto ab_low = hn::BitCast(d64, hn::InterleaveLower(d, a, b));
+  const auto ab_high = hn::BitCast(d64, hn::InterleaveUpper(d, a, b));
+  const auto ce_low = hn::BitCast(d64, hn::InterleaveLower(d, c, e));
+  const auto ce_high = hn::BitCast(d64, hn::InterleaveUpper(d, c, e));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, ab_low, ce_low)), d, to);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, ab_low, ce_low)), d, to + to_ld);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, ab_high, ce_high)), d, to + 2 * to_ld);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, ab_high, ce_high)), d, to + 3 * to_ld);
+#else
+  for (std::size_t i = 0; i < 4; ++i)
+    for (std::size_t j = 0; j < 4; ++j) to[j * to_ld + i] = from[i * from_ld + j];
+#endif
+}
+
 /// Sixteen rows of `words` become one panel.
 HWY_INLINE void transpose(const std::uint32_t* rows, std::size_t words, std::uint32_t* panel) {
   std::size_t k = 0;
-#if HWY_TARGET != HWY_SCALAR
-  const hn::FixedTag<std::uint32_t, 4> d;
-  const hn::FixedTag<std::uint64_t, 2> d64;
-  for (; k + 4 <= words; k += 4) {
-    for (std::size_t row = 0; row < kPanel; row += 4) {
-      const std::uint32_t* from = rows + row * words + k;
-      const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + words);
-      const auto c = hn::LoadU(d, from + 2 * words), e = hn::LoadU(d, from + 3 * words);
-      const auto ab_low = hn::BitCast(d64, hn::InterleaveLower(d, a, b));
-      const auto ab_high = hn::BitCast(d64, hn::InterleaveUpper(d, a, b));
-      const auto ce_low = hn::BitCast(d64, hn::InterleaveLower(d, c, e));
-      const auto ce_high = hn::BitCast(d64, hn::InterleaveUpper(d, c, e));
-      std::uint32_t* to = panel + k * kPanel + row;
-      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, ab_low, ce_low)), d, to);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, ab_low, ce_low)), d, to + kPanel);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, ab_high, ce_high)), d, to + 2 * kPanel);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, ab_high, ce_high)), d, to + 3 * kPanel);
-    }
-  }
-#endif
+  for (; k + 4 <= words; k += 4)
+    for (std::size_t row = 0; row < kPanel; row += 4)
+      transpose_4x4(rows + row * words + k, words, panel + k * kPanel + row, kPanel);
   for (; k < words; ++k)
     for (std::size_t row = 0; row < kPanel; ++row) panel[k * kPanel + row] = rows[row * words + k];
+}
+
+void square(const float* from, float* to, std::size_t ld) {
+  // Down the columns of `from`, so that stores are the ones in order.
+  for (std::size_t j = 0; j < kTileColumns; j += 4)
+    for (std::size_t i = 0; i < kTileColumns; i += 4)
+      transpose_4x4(from + i * ld + j, ld, to + j * ld + i, ld);
 }
 
 template <class T>
@@ -289,6 +301,7 @@ namespace {
 HWY_EXPORT(tile_bytes);
 HWY_EXPORT(tile_floats);
 HWY_EXPORT(pack);
+HWY_EXPORT(square);
 
 template <class T>
 void grow(AlignedVector<T>& data, std::size_t size) {
@@ -350,6 +363,10 @@ void tile_l2(const TileSet& a, std::size_t row_begin, std::size_t row_count, con
 void tile_l2(const TileSet& a, std::size_t row_begin, std::size_t row_count, const TileSet& b,
              float* out, std::size_t ld) {
   tile_l2(a, row_begin, row_count, b, 0, b.count(), out, ld);
+}
+
+void transpose_square(const float* from, float* to, std::size_t ld) {
+  HWY_DYNAMIC_DISPATCH(square)(from, to, ld);
 }
 
 }  // namespace cairn::math

@@ -63,4 +63,8 @@ void tile_l2(const TileSet& a, std::size_t row_begin, std::size_t row_count, con
 void tile_l2(const TileSet& a, std::size_t row_begin, std::size_t row_count, const TileSet& b,
              std::size_t column_begin, std::size_t column_count, float* out, std::size_t ld);
 
+/// to[j * ld + i] = from[i * ld + j] for i, j < kTileColumns. The other half of the distances of a
+/// set to itself: those of (i, j) and (j, i) are equal bit for bit.
+void transpose_square(const float* from, float* to, std::size_t ld);
+
 }  // namespace cairn::math

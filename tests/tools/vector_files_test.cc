@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -232,12 +233,43 @@ TEST_F(Labels, AreReadWhereTheyAreAskedFor) {
   EXPECT_EQ(read_labels(*source, 12, 1), std::vector<Label>{99}) << "labels are held in memory";
 }
 
+TEST_F(Labels, OfATextAreReadFromAnyLine) {
+  // More lines than lie between two marks of the reader.
+  constexpr std::uint64_t kCount = 200'000;
+  write_u8(dir_.file("many.u8bin"), 0, kCount);
+  std::vector<Label> expected;
+  std::ofstream text(dir_.file("many.txt"));
+  for (Label i = 0; i < kCount; ++i) {
+    expected.push_back(i * i);
+    text << i * i << (i % 3 == 0 ? "\r\n" : "\n");
+  }
+  text.close();
+  const auto source = must(VectorFiles::open({dir_.file("many.u8bin")}, {dir_.file("many.txt")}));
+  const std::array<std::pair<std::uint64_t, std::uint64_t>, 8> ranges{{{0, kCount},
+                                                                       {65'535, 3},
+                                                                       {65'538, 2},
+                                                                       {131'071, 1},
+                                                                       {131'072, 1},
+                                                                       {kCount - 1, 1},
+                                                                       {0, 1},
+                                                                       {70'000, 70'000}}};
+  for (const auto& [first, count] : ranges)
+    EXPECT_TRUE(std::ranges::equal(read_labels(*source, first, count),
+                                   std::span{expected}.subspan(first, count)))
+        << first << " " << count;
+}
+
 TEST_F(Labels, AFileCutShortIsAnError) {
   const auto source = must(VectorFiles::open({a_, b_}, {dir_.file("all.u64bin")}));
   std::filesystem::resize_file(dir_.file("all.u64bin"), 8 + 12 * 8 + 3);
   Bytes rows(15 * kDim);
   std::vector<Label> labels(15);
   expect_failed(source->read(0, rows, labels), ErrorCode::invalid_argument, {"all.u64bin'"});
+
+  const auto from_text = must(VectorFiles::open({b_}, {dir_.file("b.txt")}));
+  std::filesystem::resize_file(dir_.file("b.txt"), 30);
+  expect_failed(from_text->read(0, std::span(rows).first(5 * kDim), std::span(labels).first(5)),
+                ErrorCode::invalid_argument, {"b.txt'", "line 2"});
 }
 
 TEST(Stamp, ChangesWithAnyFile) {

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <span>
-#include <string_view>
 #include <utility>
 
 #include "tools/formats/bytes.h"
@@ -13,7 +11,7 @@ namespace cairn::formats {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 8;
-constexpr std::size_t kLineBytesMax = 64;  // 2^64 - 1 has 20 digits
+constexpr std::size_t kMarkLines = 65536;
 
 tl::unexpected<Error> bad(const std::string& name, std::string found, std::string expected) {
   return fail({.code = ErrorCode::invalid_argument,
@@ -59,64 +57,36 @@ Result<std::vector<Label>> read_binary(ByteSource& source, std::uint64_t count,
   return labels;
 }
 
-/// Collects the lines of a text.
-class TextLabels {
- public:
-  TextLabels(std::uint64_t count, const std::string& name) : count_(count), name_(name) {}
-
-  /// The next piece of the text, wherever it was cut.
-  Status add(std::string_view piece) {
-    while (!piece.empty()) {
-      const std::size_t end = piece.find('\n');
-      line_ += piece.substr(0, std::min(end, kLineBytesMax + 1));
-      if (end == std::string_view::npos && line_.size() <= kLineBytesMax) return {};
-      CAIRN_TRY(end_line());
-      piece.remove_prefix(end + 1);
-    }
-    return {};
+/// Hands on all labels of a text, `kMarkLines` at a time with where they begin, once it is sure that
+/// there are no more than `count`.
+template <class Take>
+Status read_whole_text(ByteSource& source, std::uint64_t count, const std::string& name,
+                       const Take& take) {
+  LabelText text(source, name);
+  std::vector<Label> part(kMarkLines);
+  while (true) {
+    const std::uint64_t offset = text.offset();
+    const std::uint64_t left = count - text.line();
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(kMarkLines, left));
+    // One more at the end: is there one?
+    CAIRN_ASSIGN(const std::size_t got,
+                 text.read(std::span(part).first(std::max<std::size_t>(1, wanted))));
+    if (got > wanted)
+      return bad(name, "more than " + std::to_string(count) + " lines", "one a vector");
+    if (got == 0 && left == 0) return {};
+    if (got < wanted)
+      return bad(name, std::to_string(text.line()) + " labels", std::to_string(count));
+    take(offset, std::span<const Label>(part).first(got));
   }
-
-  Result<std::vector<Label>> finish() {
-    if (!line_.empty()) CAIRN_TRY(end_line());  // the last needs no line end
-    if (labels_.size() == count_) return std::move(labels_);
-    return bad(name_, std::to_string(labels_.size()) + " labels", std::to_string(count_));
-  }
-
- private:
-  Status end_line() {
-    std::string_view digits = line_;
-    if (digits.ends_with('\r')) digits.remove_suffix(1);
-    Label label = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), label);
-    if (line_.size() > kLineBytesMax || error != std::errc{} ||
-        end != digits.data() + digits.size())
-      return bad(name_,
-                 "line " + std::to_string(labels_.size() + 1) + " '" +
-                     std::string(digits.substr(0, 40)) + '\'',
-                 "a whole number below 2^64");
-    if (labels_.size() == count_)
-      return bad(name_, "more than " + std::to_string(count_) + " lines", "one a vector");
-    labels_.push_back(label);
-    line_.clear();
-    return {};
-  }
-
-  std::uint64_t count_;
-  const std::string& name_;
-  std::string line_;
-  std::vector<Label> labels_;
-};
+}
 
 Result<std::vector<Label>> read_text(ByteSource& source, std::uint64_t count,
                                      const std::string& name) {
-  constexpr std::size_t kPieceBytes = 64 * 1024;
-  TextLabels labels(count, name);
-  std::string piece(kPieceBytes, '\0');
-  while (true) {
-    CAIRN_ASSIGN(const std::size_t got, source.read(std::as_writable_bytes(std::span{piece})));
-    if (got == 0) return labels.finish();
-    CAIRN_TRY(labels.add(std::string_view{piece}.substr(0, got)));
-  }
+  std::vector<Label> labels;
+  CAIRN_TRY(read_whole_text(source, count, name, [&](std::uint64_t, std::span<const Label> part) {
+    labels.insert(labels.end(), part.begin(), part.end());
+  }));
+  return labels;
 }
 
 LabelCoding coding_of(const std::string& path) {
@@ -127,28 +97,48 @@ LabelCoding coding_of(const std::string& path) {
 
 Result<LabelReader> LabelReader::open(const std::string& path, std::uint64_t count) {
   LabelReader reader(path, count);
-  if (coding_of(path) == LabelCoding::u64bin) {
-    CAIRN_TRY(reader.open_binary());
-  } else {
-    CAIRN_ASSIGN(reader.text_, read_labels(path, count));
-  }
+  if (coding_of(path) == LabelCoding::text) CAIRN_TRY(reader.index_text());
+  CAIRN_TRY(reader.open_source());
   return reader;
 }
 
-Status LabelReader::open_binary() {
+Status LabelReader::open_source() {
   CAIRN_ASSIGN(source_, open_file(path_, PageCache::drop));
-  return check_binary(*source_, count_, path_);
+  return coding_of(path_) == LabelCoding::text ? Status{} : check_binary(*source_, count_, path_);
+}
+
+Status LabelReader::index_text() {
+  CAIRN_ASSIGN(const auto source, open_file(path_, PageCache::drop));
+  return read_whole_text(
+      *source, count_, path_,
+      [&](std::uint64_t offset, std::span<const Label>) { marks_.push_back(offset); });
+}
+
+void LabelReader::close() {
+  text_.reset();
+  source_.reset();
 }
 
 Status LabelReader::read(std::uint64_t first, std::span<Label> labels) {
-  if (coding_of(path_) == LabelCoding::text) {
-    const auto from = std::span<const Label>{text_}.subspan(first, labels.size());
-    std::copy(from.begin(), from.end(), labels.begin());
-    return {};
-  }
-  if (!source_) CAIRN_TRY(open_binary());
+  if (labels.empty()) return {};
+  if (!source_) CAIRN_TRY(open_source());
+  if (coding_of(path_) == LabelCoding::text) return read_text(first, labels);
   CAIRN_TRY(source_->seek(kHeaderBytes + first * sizeof(Label)));
   return fill(*source_, first, count_, path_, labels);
+}
+
+Status LabelReader::read_text(std::uint64_t first, std::span<Label> labels) {
+  if (!text_ || text_->line() != first) {
+    const std::uint64_t mark = first / kMarkLines;
+    CAIRN_TRY(source_->seek(marks_[mark]));
+    text_.emplace(*source_, path_, mark * kMarkLines, marks_[mark]);
+    std::vector<Label> skipped(first - text_->line());
+    CAIRN_TRY(text_->read(skipped));
+  }
+  CAIRN_ASSIGN(const std::size_t got, text_->read(labels));
+  if (got == labels.size()) return {};
+  return bad(path_, "the end of the file after line " + std::to_string(text_->line()),
+             std::to_string(count_) + " labels");
 }
 
 Result<std::vector<Label>> read_labels(const std::string& path, std::uint64_t count) {

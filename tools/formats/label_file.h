@@ -7,12 +7,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "tools/formats/byte_source.h"
+#include "tools/formats/label_text.h"
 
 namespace cairn::formats {
 
@@ -22,8 +24,9 @@ enum class LabelCoding : std::uint8_t { text, u64bin };
 /// anything else; the errors of open_file(). Memory: the labels, once the file has so many.
 Result<std::vector<Label>> read_labels(const std::string& path, std::uint64_t count);
 
-/// Ranges of the labels of a file, for files too large to be held. Text has no index: it is read
-/// once and held, 8 bytes a label. A .u64bin file is read where it is asked for. Not thread-safe.
+/// Ranges of the labels of a file, for files too large to be held: read where they are asked for. A
+/// text is read through once when it is opened, and where each 65,536th line begins is kept. Not
+/// thread-safe.
 class LabelReader {
  public:
   /// Errors as of read_labels().
@@ -31,17 +34,20 @@ class LabelReader {
 
   /// Labels [first, first + labels.size()), which the file has.
   Status read(std::uint64_t first, std::span<Label> labels);
-  /// Gives the descriptor back; the next read() opens the file again and checks it again.
-  void close() { source_.reset(); }
+  /// Gives the descriptor back; the next read() opens the file again.
+  void close();
 
  private:
   LabelReader(std::string path, std::uint64_t count) : path_(std::move(path)), count_(count) {}
-  Status open_binary();
+  Status open_source();
+  Status index_text();
+  Status read_text(std::uint64_t first, std::span<Label> labels);
 
   std::string path_;
   std::uint64_t count_;
-  std::unique_ptr<ByteSource> source_;  // of a binary file
-  std::vector<Label> text_;
+  std::unique_ptr<ByteSource> source_;
+  std::optional<LabelText> text_;     // where the source stands, of a text
+  std::vector<std::uint64_t> marks_;  // where lines begin, of a text
 };
 
 /// The same over any source; `name` stands in errors.

@@ -139,6 +139,21 @@ TEST_P(Tile, ColumnRangesAgreeWithTheWhole) {
   }
 }
 
+TEST_P(Tile, TheOtherHalfOfASetToItselfIsTheTranspose) {
+  for (DType dtype : {DType::u8, DType::f32}) {
+    const Rows rows(2 * kTileColumns, 77, dtype);
+    TileSet set;
+    set.pack(rows.batch);
+    const std::size_t ld = tile_ld(2 * kTileColumns);
+    const auto expected = all_pairs(set, 0, 2 * kTileColumns, set);
+    auto mirrored = expected;
+    float* const below = mirrored.data() + kTileColumns * ld;
+    for (std::size_t i = 0; i < kTileColumns; ++i) std::fill_n(below + i * ld, kTileColumns, -1.0f);
+    transpose_square(mirrored.data() + kTileColumns, below, ld);
+    EXPECT_EQ(mirrored, expected);
+  }
+}
+
 TEST_P(Tile, ASetIsReusedWithoutTraceOfTheLast) {
   const Rows large(100, 60, DType::f32), small(3, 10, DType::u8);
   TileSet used, fresh;
