@@ -5,7 +5,11 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <functional>
+#include <map>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/build/cell_files.h"
@@ -15,6 +19,8 @@
 #include "engine/build/pipeline.h"
 #include "engine/build/pipnn.h"
 #include "engine/build/sample.h"
+#include "engine/build/scatter.h"
+#include "engine/build/sync_clock.h"
 #include "engine/build/work_folder.h"
 #include "io/page_file.h"
 #include "layout/streams.h"
@@ -120,16 +126,26 @@ class Planner {
     options.partitions = plan_.partitions == 1 ? 1 : 2;
     options.planned = {};
     options.log = {};
-    if (options_.progress)
-      options.progress = [&](const BuildProgress& step) {
-        return options_.progress({.phase = "calibrate", .done = step.done, .total = step.total});
-      };
+    SyncClock clock(fs_);
+    std::string phase;
+    double before_s = 0;
+    const auto enter = [&](std::string_view next) {
+      syncs_s_[phase] += clock.seconds() - before_s;
+      before_s = clock.seconds();
+      phase = next;
+    };
+    options.progress = [&](const BuildProgress& step) {
+      if (step.phase != phase) enter(step.phase);
+      return !options_.progress ||
+             options_.progress({.phase = "calibrate", .done = step.done, .total = step.total});
+    };
     CAIRN_ASSIGN(const auto folder, WorkFolder::open(fs_, target_ + ".calibration"));
     CAIRN_TRY(folder->clear());
-    CAIRN_ASSIGN(Journal journal, Journal::open(fs_, folder->path()));
+    CAIRN_ASSIGN(Journal journal, Journal::open(clock, folder->path()));
     Phases phases(options, measured_);
-    CAIRN_TRY(build_in(sample, options, fs_, journal, folder->path(), phases, measured_));
+    CAIRN_TRY(build_in(sample, options, clock, journal, folder->path(), phases, measured_));
     phases.end();
+    enter("");
     for (std::uint32_t cell = 0; const auto* words = journal.find(Unit::link, cell); ++cell)
       cells_.push_back(LinkedCell::from(*words));
     return {};
@@ -162,10 +178,22 @@ class Planner {
                         weight * *std::max_element(members.begin(), members.end()));
   }
 
+  /// Without its waits for the disk.
   double measured(Phase phase) const {
     for (const BuildReport::Phase& measured : measured_.phases)
-      if (measured.name == kPhases[phase]) return measured.wall_s;
+      if (measured.name == kPhases[phase]) return std::max(0.0, measured.wall_s - synced(phase));
     return 0;
+  }
+  double synced(Phase phase) const {
+    const auto found = syncs_s_.find(kPhases[phase]);
+    return found == syncs_s_.end() ? 0 : found->second;
+  }
+
+  /// Of a build of so many vectors in so many partitions.
+  std::array<std::uint64_t, kPhases.size()> units(std::uint64_t count,
+                                                  std::uint32_t partitions) const {
+    const std::uint64_t scatters = (count + budget_.scatter_rows - 1) / budget_.scatter_rows;
+    return {1, 2, scatters, partitions, partitions, 1, partitions + 3ULL, 1};
   }
 
   void take_times() {
@@ -174,19 +202,25 @@ class Planner {
     const double cell = n * plan_.copies / plan_.partitions;
     const double measured_cell = m * measured_.copies / measured_.partitions;
     const double distances = link_distances(cell) / link_distances(measured_cell);
-    std::array<double, kPhases.size()> seconds{};
-    for (const Phase phase : {read, scatter, merge, mend, write, verify})
-      seconds[phase] = measured(phase) * n / m;
-    seconds[train] = measured(train) * static_cast<double>(sample_rows(count_, space_.dim)) /
-                     static_cast<double>(sample_rows(measured_.vectors, space_.dim));
-    seconds[link] = measured(link) * n / m * linked(plan_.copies) / linked(measured_.copies) *
-                    (1 - kDistanceShare + kDistanceShare * distances);
-    const std::uint64_t scatters = (count_ + budget_.scatter_rows - 1) / budget_.scatter_rows;
-    const std::array<std::uint64_t, kPhases.size()> units{
-        1, 2, scatters, plan_.partitions, plan_.partitions, 1, plan_.partitions + 3ULL, 1};
+    std::array<double, kPhases.size()> scale{};
+    scale.fill(n / m);
+    scale[train] = static_cast<double>(sample_rows(count_, space_.dim)) /
+                   static_cast<double>(sample_rows(measured_.vectors, space_.dim));
+    scale[link] *= linked(plan_.copies) / linked(measured_.copies) *
+                   (1 - kDistanceShare + kDistanceShare * distances);
+    // Files, and so waits for the disk, go with units of work; those of the scatter with groups
+    // too.
+    const auto all = units(count_, plan_.partitions);
+    const auto done = units(measured_.vectors, measured_.partitions);
     for (std::size_t p = 0; p < kPhases.size(); ++p) {
-      plan_.phases.push_back({kPhases[p], seconds[p], units[p]});
-      plan_.seconds += seconds[p];
+      const auto phase = static_cast<Phase>(p);
+      double syncs = static_cast<double>(all[p]) / static_cast<double>(done[p]);
+      if (phase == scatter)
+        syncs *= static_cast<double>(scatter_groups(plan_.partitions)) /
+                 scatter_groups(measured_.partitions);
+      const double seconds = measured(phase) * scale[p] + synced(phase) * syncs;
+      plan_.phases.push_back({kPhases[p], seconds, all[p]});
+      plan_.seconds += seconds;
     }
   }
 
@@ -273,8 +307,9 @@ class Planner {
   std::uint64_t count_;
   Budget budget_;
   BuildReport measured_;
-  std::vector<LinkedCell> cells_;  // as measured
-  double fullest_ = 0;             // members of a partition
+  std::map<std::string, double, std::less<>> syncs_s_;  // by phase, as measured
+  std::vector<LinkedCell> cells_;                       // as measured
+  double fullest_ = 0;                                  // members of a partition
   BuildPlan plan_;
 };
 

@@ -29,8 +29,7 @@ enum class Unit : std::uint32_t {
   scatter,
   link,
   merge,
-  entries,
-  repair,
+  repair = 9,
   stream,  // a whole file of the index but the one the write units grow
   write,
   plan,      // as it was told

@@ -7,11 +7,15 @@
 #include <limits>
 #include <string>
 
+#include "engine/build/budget.h"
+
 namespace cairn::build {
 namespace {
 
 constexpr std::size_t kTableMin = 1024;
 constexpr std::uint32_t kFree = 0xffff'ffffu;
+// Of a duplicate: its pair in a list that grows by doubling; row and mark when slots are written.
+constexpr std::uint64_t kDuplicateBytes = 3 * sizeof(Duplicate) + 5;
 
 /// Distinct vectors by hash, open addressing.
 class DistinctTable {
@@ -55,7 +59,10 @@ class DistinctTable {
 class Loader {
  public:
   Loader(const Job& job, const Scattered& scattered, std::uint32_t cell)
-      : space_(job.space), scattered_(scattered), cell_(cell) {}
+      : space_(job.space),
+        scattered_(scattered),
+        cell_(cell),
+        duplicates_a_member_(member_bytes(job.space, job.options.degree) / kDuplicateBytes) {}
 
   Result<Members> cores() {
     CAIRN_TRY(load(Copy::core));
@@ -67,12 +74,14 @@ class Loader {
     limit_ = members_max + members_max / 4;
     CAIRN_TRY(load(Copy::core));
     members_.cores = static_cast<std::uint32_t>(members_.rows.size());
-    if (members_.cores >= limit_)
+    if (weight() >= limit_)
       return fail({.code = ErrorCode::over_limit,
                    .what = "link a partition of vectors too near to each other to be cut",
-                   .found = std::to_string(members_.cores) + " or more",
-                   .expected = "at most " + std::to_string(limit_) +
-                               ": a larger memory budget, or more partitions"});
+                   .found = std::to_string(members_.cores) + " and " +
+                            std::to_string(members_.duplicates.size()) + " copies, or more",
+                   .expected = "at most " + std::to_string(limit_) + ", or " +
+                               std::to_string(limit_ * duplicates_a_member_) +
+                               " copies: a larger memory budget, or more partitions"});
     limit_ = members_max;
     CAIRN_TRY(load(Copy::second));
     return finish();
@@ -109,9 +118,14 @@ class Loader {
     space_.map({raw_.data(), count, space_.dim, space_.dtype}, mapped_.data());
   }
 
+  /// Of what is loaded, in the memory of members.
+  std::uint64_t weight() const {
+    return members_.rows.size() + members_.duplicates.size() / duplicates_a_member_;
+  }
+
   void add(Copy copy, const std::byte* record, const std::byte* vector, std::uint32_t first,
            DistinctTable& table) {
-    if (members_.rows.size() >= limit_) return;
+    if (weight() >= limit_) return;
     const std::uint32_t row = RecordShape::row(record);
     const std::uint32_t same = table.find_or_add(members_.bytes, vector, first);
     if (same == kFree) {
@@ -126,6 +140,7 @@ class Loader {
   const Space& space_;
   const Scattered& scattered_;
   std::uint32_t cell_;
+  std::uint64_t duplicates_a_member_;
   std::uint64_t limit_ = std::numeric_limits<std::uint64_t>::max();
   Members members_;
   std::vector<std::byte> raw_, mapped_;

@@ -32,8 +32,9 @@ struct Members {
   VectorBatch core_vectors() const { return {vectors.data, cores, vectors.dim, vectors.dtype}; }
 };
 
-/// At most members_max: second copies beyond are left out; of core vectors a quarter more is
-/// over_limit. (row bytes + 24) bytes a member and 8 a duplicate of RAM. O(records).
+/// At most members_max, duplicates counted by their memory: second copies beyond are left out; of
+/// core vectors a quarter more is over_limit. (row bytes + 24) bytes a member and up to 29 a
+/// duplicate of RAM. O(records).
 Result<Members> load_members(const Job& job, const Scattered& scattered, std::uint32_t cell,
                              std::uint64_t members_max);
 

@@ -40,6 +40,8 @@ Label RecordShape::label(const std::byte* record) const {
   return label;
 }
 
+std::uint32_t scatter_groups(std::uint32_t cells) { return std::min(cells, kGroupsMax); }
+
 // ---- what there is
 
 Scattered::Scattered(const Job& job, std::uint32_t cells, std::uint64_t unit_rows)
@@ -48,8 +50,6 @@ Scattered::Scattered(const Job& job, std::uint32_t cells, std::uint64_t unit_row
       unit_rows_(unit_rows),
       units_((job.count + unit_rows - 1) / unit_rows),
       shape_(job.space.raw_row_bytes(), job.labelled) {}
-
-std::uint32_t Scattered::groups() const { return std::min(cells_, kGroupsMax); }
 
 std::uint32_t Scattered::group_of(std::uint32_t cell) const {
   return static_cast<std::uint32_t>(std::uint64_t{cell} * groups() / cells_);

@@ -46,6 +46,9 @@ class RecordShape {
   bool labelled_;
 };
 
+/// Files of each kind that a unit leaves.
+std::uint32_t scatter_groups(std::uint32_t cells);
+
 /// What the scatter left, by cell.
 class Scattered {
  public:
@@ -66,7 +69,7 @@ class Scattered {
 
  private:
   friend class ScatterUnit;
-  std::uint32_t groups() const;
+  std::uint32_t groups() const { return scatter_groups(cells_); }
   std::uint32_t group_of(std::uint32_t cell) const;
   std::uint32_t group_begin(std::uint32_t group) const;
   std::string file(Copy copy, std::uint64_t unit, std::uint32_t group) const;

@@ -57,8 +57,8 @@ Result<std::vector<Label>> read_binary(ByteSource& source, std::uint64_t count,
   return labels;
 }
 
-/// Hands on all labels of a text, `kMarkLines` at a time with where they begin, once it is sure that
-/// there are no more than `count`.
+/// Hands on all labels of a text, `kMarkLines` at a time with where they begin, once it is sure
+/// that there are no more than `count`.
 template <class Take>
 Status read_whole_text(ByteSource& source, std::uint64_t count, const std::string& name,
                        const Take& take) {
@@ -109,9 +109,9 @@ Status LabelReader::open_source() {
 
 Status LabelReader::index_text() {
   CAIRN_ASSIGN(const auto source, open_file(path_, PageCache::drop));
-  return read_whole_text(
-      *source, count_, path_,
-      [&](std::uint64_t offset, std::span<const Label>) { marks_.push_back(offset); });
+  return read_whole_text(*source, count_, path_, [&](std::uint64_t offset, std::span<const Label>) {
+    marks_.push_back(offset);
+  });
 }
 
 void LabelReader::close() {

@@ -186,6 +186,23 @@ TEST(Members, AreNoMoreThanTheMemoryHolds) {
   expect_error(none.error(), ErrorCode::over_limit, {"memory", "partitions"});
 }
 
+TEST(Members, CopiesCountByTheirMemory) {
+  sim::SimFs fs;
+  constexpr std::size_t kDistinct = 100;
+  Rows rows{io::random_bytes(5000 * 8, 1), 8, DType::u8};
+  for (std::uint64_t i = kDistinct; i < 5000; ++i) copy_row(rows, 0, i);
+  TestJob test(fs, "work", rows, options_of(Metric::l2));
+  test.partition(1);
+  const Members all = must(load_members(test.job(), test.scattered(), 0, kAll));
+  EXPECT_EQ(all.cores, kDistinct);
+  EXPECT_EQ(all.duplicates.size(), 5000 - kDistinct);
+  // At least 16 and at most 100 copies take the memory of a member.
+  EXPECT_TRUE(load_members(test.job(), test.scattered(), 0, kDistinct + 4900 / 16));
+  const auto none = load_members(test.job(), test.scattered(), 0, kDistinct + 4900 / 500);
+  ASSERT_FALSE(none);
+  expect_error(none.error(), ErrorCode::over_limit, {"copies", "memory", "partitions"});
+}
+
 /// Every temporary file of a folder.
 std::map<std::string, std::vector<std::byte>> parts_in(sim::SimFs& fs) {
   std::map<std::string, std::vector<std::byte>> parts;

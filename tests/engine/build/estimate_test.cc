@@ -1,0 +1,86 @@
+#include "engine/build/estimate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "io/forwarding_fs.h"
+#include "tests/engine/build/build_test_util.h"
+
+namespace cairn::build {
+namespace {
+
+constexpr std::uint64_t kMeasured = 20'000, kPlanned = 2'000'000;
+
+/// A disk that takes its time to say that bytes are safe.
+class SlowSyncs final : public io::ForwardingFs {
+ public:
+  explicit SlowSyncs(std::chrono::milliseconds delay)
+      : io::ForwardingFs(io::posix_fs()), delay_(delay) {}
+  Result<std::unique_ptr<io::WriteFile>> create(const std::string& path,
+                                                io::WriteMode mode) override {
+    CAIRN_ASSIGN(auto file, io::ForwardingFs::create(path, mode));
+    return std::make_unique<File>(std::move(file), delay_);
+  }
+  Status sync_dir(const std::string& path) override {
+    std::this_thread::sleep_for(delay_);
+    return io::ForwardingFs::sync_dir(path);
+  }
+
+ private:
+  class File final : public io::ForwardingWriteFile {
+   public:
+    File(std::unique_ptr<io::WriteFile> to, std::chrono::milliseconds delay)
+        : io::ForwardingWriteFile(std::move(to)), delay_(delay) {}
+    Status sync() override {
+      std::this_thread::sleep_for(delay_);
+      return io::ForwardingWriteFile::sync();
+    }
+
+   private:
+    std::chrono::milliseconds delay_;
+  };
+  std::chrono::milliseconds delay_;
+};
+
+BuildOptions complete_options() {
+  BuildOptions options;
+  options.code_bytes = options.refine_bytes = 8;
+  options.threads = 2;
+  options.memory_bytes = std::uint64_t{1} << 30;
+  return options;
+}
+
+BuildPlan plan_with(std::chrono::milliseconds delay) {
+  const ScratchDir scratch;
+  SlowSyncs fs(delay);
+  RowsSource source(random_rows(kMeasured, 16, DType::u8, 1));
+  return must(make_plan(fs, scratch.file("index"), source, complete_options(), kPlanned, true));
+}
+
+const BuildPlan::Phase& phase(const BuildPlan& plan, std::string_view name) {
+  return *std::ranges::find(plan.phases, name, &BuildPlan::Phase::name);
+}
+
+TEST(Estimate, WaitsForTheDiskOnceAFileNotOnceAVector) {
+  constexpr std::chrono::milliseconds kDelay{20};
+  const BuildPlan quick = plan_with({}), slow = plan_with(kDelay);
+  // One unit writes two files for each of eight groups, and a record; the measured one wrote
+  // a quarter of that for a hundredth of the vectors.
+  EXPECT_EQ(phase(slow, "scatter").units, 1U);
+  const double seconds = phase(slow, "scatter").seconds;
+  EXPECT_GT(seconds, 10 * std::chrono::duration<double>(kDelay).count());
+  EXPECT_LT(seconds, 100 * std::chrono::duration<double>(kDelay).count());
+  EXPECT_GT(slow.seconds, quick.seconds);
+}
+
+TEST(Estimate, LeavesNothingBehind) {
+  const ScratchDir scratch;
+  RowsSource source(random_rows(kMeasured, 16, DType::u8, 1));
+  ASSERT_TRUE(
+      make_plan(io::posix_fs(), scratch.file("index"), source, complete_options(), kPlanned, true));
+  EXPECT_TRUE(must(io::posix_fs().list(scratch.path())).empty());
+}
+
+}  // namespace
+}  // namespace cairn::build
