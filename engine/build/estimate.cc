@@ -5,23 +5,17 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <functional>
-#include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "engine/build/cell_files.h"
 #include "engine/build/cells.h"
 #include "engine/build/graph_files.h"
 #include "engine/build/pack.h"
-#include "engine/build/pipeline.h"
 #include "engine/build/pipnn.h"
 #include "engine/build/sample.h"
 #include "engine/build/scatter.h"
-#include "engine/build/sync_clock.h"
-#include "engine/build/work_folder.h"
+#include "engine/build/trial.h"
 #include "io/page_file.h"
 #include "layout/streams.h"
 
@@ -126,28 +120,7 @@ class Planner {
     options.partitions = plan_.partitions == 1 ? 1 : 2;
     options.planned = {};
     options.log = {};
-    SyncClock clock(fs_);
-    std::string phase;
-    double before_s = 0;
-    const auto enter = [&](std::string_view next) {
-      syncs_s_[phase] += clock.seconds() - before_s;
-      before_s = clock.seconds();
-      phase = next;
-    };
-    options.progress = [&](const BuildProgress& step) {
-      if (step.phase != phase) enter(step.phase);
-      return !options_.progress ||
-             options_.progress({.phase = "calibrate", .done = step.done, .total = step.total});
-    };
-    CAIRN_ASSIGN(const auto folder, WorkFolder::open(fs_, target_ + ".calibration"));
-    CAIRN_TRY(folder->clear());
-    CAIRN_ASSIGN(Journal journal, Journal::open(clock, folder->path()));
-    Phases phases(options, measured_);
-    CAIRN_TRY(build_in(sample, options, clock, journal, folder->path(), phases, measured_));
-    phases.end();
-    enter("");
-    for (std::uint32_t cell = 0; const auto* words = journal.find(Unit::link, cell); ++cell)
-      cells_.push_back(LinkedCell::from(*words));
+    CAIRN_ASSIGN(trial_, run_trial(fs_, target_, sample, options));
     return {};
   }
 
@@ -178,17 +151,6 @@ class Planner {
                         weight * *std::max_element(members.begin(), members.end()));
   }
 
-  /// Without its waits for the disk.
-  double measured(Phase phase) const {
-    for (const BuildReport::Phase& measured : measured_.phases)
-      if (measured.name == kPhases[phase]) return std::max(0.0, measured.wall_s - synced(phase));
-    return 0;
-  }
-  double synced(Phase phase) const {
-    const auto found = syncs_s_.find(kPhases[phase]);
-    return found == syncs_s_.end() ? 0 : found->second;
-  }
-
   /// Of a build of so many vectors in so many partitions.
   std::array<std::uint64_t, kPhases.size()> units(std::uint64_t count,
                                                   std::uint32_t partitions) const {
@@ -197,28 +159,29 @@ class Planner {
   }
 
   void take_times() {
-    const double n = static_cast<double>(count_), m = static_cast<double>(measured_.vectors);
+    const double n = static_cast<double>(count_), m = static_cast<double>(trial_.report.vectors);
     const auto linked = [](double copies) { return 1 + kSecondCopyCost * (copies - 1); };
     const double cell = n * plan_.copies / plan_.partitions;
-    const double measured_cell = m * measured_.copies / measured_.partitions;
+    const double measured_cell = m * trial_.report.copies / trial_.report.partitions;
     const double distances = link_distances(cell) / link_distances(measured_cell);
     std::array<double, kPhases.size()> scale{};
     scale.fill(n / m);
     scale[train] = static_cast<double>(sample_rows(count_, space_.dim)) /
-                   static_cast<double>(sample_rows(measured_.vectors, space_.dim));
-    scale[link] *= linked(plan_.copies) / linked(measured_.copies) *
+                   static_cast<double>(sample_rows(trial_.report.vectors, space_.dim));
+    scale[link] *= linked(plan_.copies) / linked(trial_.report.copies) *
                    (1 - kDistanceShare + kDistanceShare * distances);
     // Files, and so waits for the disk, go with units of work; those of the scatter with groups
     // too.
     const auto all = units(count_, plan_.partitions);
-    const auto done = units(measured_.vectors, measured_.partitions);
+    const auto done = units(trial_.report.vectors, trial_.report.partitions);
     for (std::size_t p = 0; p < kPhases.size(); ++p) {
       const auto phase = static_cast<Phase>(p);
       double syncs = static_cast<double>(all[p]) / static_cast<double>(done[p]);
       if (phase == scatter)
         syncs *= static_cast<double>(scatter_groups(plan_.partitions)) /
-                 scatter_groups(measured_.partitions);
-      const double seconds = measured(phase) * scale[p] + synced(phase) * syncs;
+                 scatter_groups(trial_.report.partitions);
+      const Trial::Times& times = trial_.phase(kPhases[p]);
+      const double seconds = times.work_s * scale[p] + times.syncs_s * syncs;
       plan_.phases.push_back({kPhases[p], seconds, all[p]});
       plan_.seconds += seconds;
     }
@@ -228,7 +191,7 @@ class Planner {
     const double n = static_cast<double>(count_);
     const double row = static_cast<double>(space_.raw_row_bytes());
     double cores = 0, seconds = 0, lists = 0, inbox = 0, entries = 0;
-    for (const LinkedCell& cell : cells_) {
+    for (const LinkedCell& cell : trial_.cells) {
       cores += static_cast<double>(cell.cores);
       seconds += static_cast<double>(cell.seconds);
       lists += static_cast<double>(cell.list_bytes);
@@ -271,14 +234,15 @@ class Planner {
   layout::BlockShape block_shape() const {
     const bool norms = space_.metric == Metric::cosine;
     const auto row_bytes = static_cast<std::uint32_t>(space_.raw_row_bytes());
-    if (cells_.empty()) return choose_shape(row_bytes, norms, 2.0 * options_.degree);
-    const layout::BlockShape shape{.block_bytes = static_cast<std::uint32_t>(cells_[0].block_bytes),
-                                   .slots = static_cast<std::uint32_t>(cells_[0].slots_per_block),
-                                   .row_bytes = row_bytes,
-                                   .has_norms = norms};
+    if (trial_.cells.empty()) return choose_shape(row_bytes, norms, 2.0 * options_.degree);
+    const layout::BlockShape shape{
+        .block_bytes = static_cast<std::uint32_t>(trial_.cells[0].block_bytes),
+        .slots = static_cast<std::uint32_t>(trial_.cells[0].slots_per_block),
+        .row_bytes = row_bytes,
+        .has_norms = norms};
     const double doublings =
-        std::log2(static_cast<double>(count_) / static_cast<double>(measured_.vectors));
-    const double longer = kFarEdges * measured_.mean_degree * doublings / 7;
+        std::log2(static_cast<double>(count_) / static_cast<double>(trial_.report.vectors));
+    const double longer = kFarEdges * trial_.report.mean_degree * doublings / 7;
     return choose_shape(row_bytes, norms,
                         static_cast<double>(shape.adjacency_capacity()) / shape.slots + longer);
   }
@@ -306,10 +270,8 @@ class Planner {
   Space space_;
   std::uint64_t count_;
   Budget budget_;
-  BuildReport measured_;
-  std::map<std::string, double, std::less<>> syncs_s_;  // by phase, as measured
-  std::vector<LinkedCell> cells_;                       // as measured
-  double fullest_ = 0;                                  // members of a partition
+  Trial trial_;
+  double fullest_ = 0;  // members of a partition
   BuildPlan plan_;
 };
 
