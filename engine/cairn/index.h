@@ -48,6 +48,7 @@ struct OpenOptions {
 /// Why a search ended.
 enum class Stop : std::uint8_t {
   list_exhausted,  // nothing within the list is left to read: the normal end
+  bound,           // nothing unread looked near enough to be worth a read: see slack
   exhausted,       // fewer than k vectors exist (or are admitted): all are returned
   reads_max,       // the read budget was used up; best so far
   deadline,        // the deadline passed; best so far
@@ -58,6 +59,12 @@ struct SearchRequest {
   VectorView query;             // dim and dtype of the index
   std::uint32_t k = 10;         // >= 1
   std::uint32_t list_size = 0;  // L: candidates kept and reranked; 0: max(2 k, 40)
+  /// Lets easy searches end before their list. The code distance of what is unread has to be within
+  /// (1 + slack) times the k-th best distance found, and each block in a row that gave no result
+  /// narrows that by 1/128; under inner product the k-th product takes the place of the distance.
+  /// 0 to 0.3 is usual, more where codes are coarse; it may be negative. Give it a long list_size,
+  /// which stays the most that is read. Unset: the whole list is read.
+  std::optional<float> slack = {};
   /// recall@k to aim at. `unsupported` until the format holds a calibration curve: no index does.
   std::optional<double> recall = {};
   /// Physical reads of this query in units of 4 KiB, as SearchCounters::reads counts them; 0: no
@@ -93,7 +100,10 @@ struct SearchResult {
 };
 
 struct BatchOptions {
-  std::uint32_t reads_in_flight = 32;  // over all queries of the batch; at most io_depth
+  /// Over all queries of the batch; at most io_depth. Of more queries with slack than that each has
+  /// one block under way and sees what it holds before it chooses the next: that costs fewer reads
+  /// than the four of a lone query, and finds a little less for the same slack.
+  std::uint32_t reads_in_flight = 32;
 };
 
 /// What an open index is and holds.
@@ -160,13 +170,13 @@ class Index {
   virtual ~Index() = default;
 
   /// Blocks the calling thread. k above the number of vectors returns them all (Stop::exhausted).
-  /// invalid_argument for k = 0, a wrong dim or dtype, NaN or infinity, an element of a magnitude
-  /// above sqrt(FLT_MAX / (8 dim)), a vector under cosine that is zero or of a norm below 1e-12;
-  /// unsupported for `recall`; corrupt (naming file and block) and io of the blocks that it reads;
-  /// cancelled when `allow` throws; out_of_memory; and what keeps a back end from opening, as each
-  /// further thread that searches at the same time opens one. O(list_size * (degree + log
-  /// list_size)) distances of codes and steps, about list_size blocks read or found in the cache;
-  /// for a list of all vectors, all of them.
+  /// invalid_argument for k = 0, a slack that is no finite number, a wrong dim or dtype, NaN or
+  /// infinity, an element of a magnitude above sqrt(FLT_MAX / (8 dim)), a vector under cosine that
+  /// is zero or of a norm below 1e-12; unsupported for `recall`; corrupt (naming file and block)
+  /// and io of the blocks that it reads; cancelled when `allow` throws; out_of_memory; and what
+  /// keeps a back end from opening, as each further thread that searches at the same time opens
+  /// one. O(list_size * (degree + log list_size)) distances of codes and steps, about list_size
+  /// blocks read or found in the cache; for a list of all vectors, all of them.
   virtual Result<SearchResult> search(const SearchRequest& request) const = 0;
 
   /// Answers all requests on the calling thread, interleaved on one ring; one result per request.

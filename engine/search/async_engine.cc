@@ -46,6 +46,7 @@ class Engine final : public AsyncEngine {
    public:
     explicit Source(Engine& engine) : engine_(engine) {}
     std::optional<Job> next(bool idle) override { return engine_.next(idle); }
+    std::size_t waiting() const override { return engine_.waiting(); }
     void finish(std::uint64_t id, Result<SearchResult> result) noexcept override {
       engine_.finish(id, std::move(result));
     }
@@ -55,6 +56,7 @@ class Engine final : public AsyncEngine {
   };
 
   std::optional<Job> next(bool idle);
+  std::size_t waiting();
   void finish(Ticket ticket, Result<SearchResult> result);
   void stop();
 
@@ -143,6 +145,12 @@ std::optional<Job> Engine::next(bool idle) {
   queue_.pop_front();
   const Pending& pending = *pending_.at(ticket);
   return Job{.request = &pending.request, .id = ticket, .cancelled = &pending.cancelled};
+}
+
+/// A thread's share of the queue.
+std::size_t Engine::waiting() {
+  const std::lock_guard lock(mutex_);
+  return queue_.size() / options_.threads;
 }
 
 void Engine::finish(Ticket ticket, Result<SearchResult> result) {

@@ -116,17 +116,24 @@ void Driver::start(const Job& job, JobSource& source) {
 }
 
 void Driver::advance(std::uint32_t machine, JobSource& source) {
-  want(machine);
+  want(machine, source);
   const Machine& m = machines_[machine];
   if (m.outstanding == 0) end(machine, source);
 }
 
-void Driver::want(std::uint32_t machine) {
+/// Blocks under way of one search: where others wait to share the device, it is best kept busy by
+/// them, as a search that knows more before it reads on reads less.
+std::uint32_t Driver::width(const JobSource& source) const {
+  const std::size_t searches = std::max<std::size_t>(1, active() + source.waiting());
+  return static_cast<std::uint32_t>(std::max<std::size_t>(1, room_max_ / searches));
+}
+
+void Driver::want(std::uint32_t machine, const JobSource& source) {
   Machine& m = machines_[machine];
   if (!m.error && is_cancelled(m.job)) m.error = std::make_unique<Error>(cancelled());
   if (m.error) return;
   Result<std::uint32_t> count = guarded("search", [&]() -> Result<std::uint32_t> {
-    return m.query.wants(std::span(wants_).first(room_));
+    return m.query.wants(std::span(wants_).first(room_), width(source));
   });
   if (!count) {
     m.error = std::make_unique<Error>(std::move(count).error());

@@ -32,6 +32,8 @@ class JobSource {
   /// The next search to begin, or nothing when there is none at this time. `idle`: no search is
   /// under way; the source may block, and nothing then ends the drive.
   virtual std::optional<Job> next(bool idle) = 0;
+  /// Searches that next() could give at this time.
+  virtual std::size_t waiting() const = 0;
   /// Called exactly once for each search that next() gave.
   virtual void finish(std::uint64_t id, Result<SearchResult> result) noexcept = 0;
 };
@@ -86,7 +88,8 @@ class Driver {
   void feed(JobSource& source);
   void start(const Job& job, JobSource& source);
   void advance(std::uint32_t machine, JobSource& source);
-  void want(std::uint32_t machine);
+  void want(std::uint32_t machine, const JobSource& source);
+  std::uint32_t width(const JobSource& source) const;
   void collect(JobSource& source, std::int64_t wait_us);
   void arrive(io::BlockArrival& arrival, JobSource& source);
   Status absorb(Machine& machine, const BlockWant& want, const io::BlockArrival& arrival);

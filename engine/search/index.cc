@@ -36,6 +36,7 @@ class RequestSource final : public JobSource {
     }
     return std::nullopt;
   }
+  std::size_t waiting() const override { return requests_.size() - next_; }
   void finish(std::uint64_t id, Result<SearchResult> result) noexcept override {
     results_[id] = std::move(result);
   }
@@ -196,6 +197,8 @@ std::string_view stop_name(Stop stop) {
       return "list_exhausted";
     case Stop::exhausted:
       return "exhausted";
+    case Stop::bound:
+      return "bound";
     case Stop::reads_max:
       return "reads_max";
     case Stop::deadline:

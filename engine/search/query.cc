@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::uint32_t kDefaultListSize = 40;
 constexpr std::size_t kReadUnitBytes = 4096;
+// What a block that gave no result takes from the slack. Chosen on 500k SIFT: see DESIGN.md.
+constexpr float kPatience = 1.0f / 128;
 
 std::uint64_t list_size_of(const SearchRequest& request) {
   const std::uint64_t k = request.k;
@@ -40,6 +42,8 @@ Status check_request(const SearchRequest& request, const QueryLimits& limits) {
   if (query.dtype != limits.dtype)
     return bad_request("element type of the query", std::string(dtype_name(query.dtype)),
                        std::string(dtype_name(limits.dtype)));
+  if (request.slack && !std::isfinite(*request.slack))
+    return bad_request("slack", std::to_string(*request.slack), "a finite number");
   if (request.recall)
     return fail(
         ErrorCode::unsupported,
@@ -61,7 +65,9 @@ void Query::State::start(const SearchRequest& search_request,
   request = &search_request;
   segments = search_segments;
   counters = {};
-  outstanding = outstanding_reads = 0;
+  outstanding = outstanding_reads = idle_blocks = 0;
+  outstanding_max = std::max(1u, limits.beam_width);
+  bounded = false;
   early_stop.reset();
   scorer.emplace(limits.metric, request->query);
   codes.reset(limits.metric, request->query, segments);
@@ -93,6 +99,7 @@ void Query::State::plan() {
   if (list_size >= vector_count) list_size = slot_count;
   const bool everything = list_size == slot_count;
   rerank_only = complete || everything;
+  bounding = request->slack.has_value() && !everything;
   refining &= !everything;
   read_limit = static_cast<std::size_t>(list_size);
   walk_limit = static_cast<std::size_t>(std::min(walk_size(list_size, refining), slot_count));
@@ -115,7 +122,8 @@ std::uint32_t Query::State::next_read() {
   CandidateList& order = read_order();
   for (;;) {
     const std::uint32_t i = order.next_without(kRead, read_limit);
-    if (i == CandidateList::kNone) return i;
+    bounded = i != CandidateList::kNone && beyond_bound(order[i]);
+    if (i == CandidateList::kNone || bounded) return CandidateList::kNone;
     const BlockWant block = block_of(order[i]);
     if (!blocks.contains(block.segment, block.first_slot)) return i;
     order.set(i, kRead);
@@ -149,9 +157,25 @@ std::uint32_t Query::State::reads_of(std::uint32_t segment) const {
   return static_cast<std::uint32_t>(segments[segment].shape.block_bytes / kReadUnitBytes);
 }
 
+/// Whether the best unread candidate is too far for its block to be worth a read: farther than the
+/// k-th result by more than the slack (Al-Jazzazi et al., Distance Adaptive Beam Search,
+/// arXiv 2505.15636, section 3, on distances that codes estimate), of which blocks in vain take
+/// their part. Under inner product distances have no zero: the k-th product is the measure.
+bool Query::State::beyond_bound(const Candidate& candidate) const {
+  if (!bounding || !results.full()) return false;
+  const float kth = results.farthest();
+  const bool l2 = limits.metric == Metric::l2;
+  const float code = l2 ? candidate.distance : 1 + candidate.distance;
+  const float measure = limits.metric == Metric::ip ? std::abs(1 - kth) : kth;
+  const float ratio = 1 + (code - kth) / std::max(measure, std::numeric_limits<float>::min());
+  return ratio * (1 + kPatience * static_cast<float>(idle_blocks)) > 1 + *request->slack;
+}
+
 /// Whether the candidate may have its block read now; ends the search when the budget says no.
 bool Query::State::worth_reading(const Candidate& candidate) {
-  if (!rerank_only && outstanding >= std::max(1u, limits.beam_width)) return false;
+  // Before there are k results nothing bounds the search, and no fewer blocks can hold them.
+  const bool free = rerank_only && (!bounding || (!results.full() && outstanding < request->k));
+  if (!free && outstanding >= outstanding_max) return false;
   const std::uint64_t reads = std::uint64_t{counters.reads} + outstanding_reads;
   if (request->reads_max == 0 || reads + reads_of(candidate.segment) <= request->reads_max)
     return true;
@@ -164,7 +188,13 @@ bool Query::State::out_of_time() const {
 }
 
 std::uint32_t Query::wants(std::span<BlockWant> out) {
+  return wants(out, state_->limits.beam_width);
+}
+
+std::uint32_t Query::wants(std::span<BlockWant> out, std::uint32_t width) {
   State& s = *state_;
+  s.outstanding_max =
+      std::clamp(s.bounding ? width : s.limits.beam_width, 1u, std::max(1u, s.limits.beam_width));
   std::uint32_t count = 0;
   while (count < out.size() && !s.early_stop) {
     const std::uint32_t i = s.next_read();
@@ -205,6 +235,7 @@ Status Query::absorb(const BlockWant& want, std::span<const std::byte> page,
 }
 
 void Query::State::score_exact(const layout::BlockView& view) {
+  ++idle_blocks;
   for (std::uint64_t left = view.occupied_mask(); left != 0; left &= left - 1) {
     const auto place = static_cast<std::uint32_t>(std::countr_zero(left));
     float distance = (*scorer)(view.vector(place), view.inverse_norm(place));
@@ -214,6 +245,7 @@ void Query::State::score_exact(const layout::BlockView& view) {
     const Label label = view.label(place);
     if (request->allow && !request->allow(label)) continue;
     results.insert({label, distance});
+    idle_blocks = 0;
   }
 }
 
@@ -233,7 +265,8 @@ SearchResult Query::take() {
   result.neighbors = s.results.take();
   result.counters = s.counters;
   const bool all = s.counters.exact_distances >= s.vector_count && !s.results.overflowed();
-  result.stop = s.early_stop.value_or(all ? Stop::exhausted : Stop::list_exhausted);
+  const Stop usual = s.bounded ? Stop::bound : Stop::list_exhausted;
+  result.stop = s.early_stop.value_or(all ? Stop::exhausted : usual);
   return result;
 }
 

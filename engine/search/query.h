@@ -25,11 +25,12 @@ struct QueryLimits {
   Metric metric = Metric::l2;
   DType dtype = DType::f32;
   std::uint32_t dim = 0;
-  std::uint32_t beam_width = 4;  // reads in flight of one query while adjacency leads the way
+  std::uint32_t beam_width = 4;  // reads in flight of one query while blocks decide what is next
 };
 
-/// invalid_argument for k = 0, a wrong dim or dtype, and what math::check_row refuses; unsupported
-/// for `recall`, as no index holds a calibration curve. O(dim).
+/// invalid_argument for k = 0, a slack that is no number, a wrong dim or dtype, and what
+/// math::check_row refuses; unsupported for `recall`, as no index holds a calibration curve.
+/// O(dim).
 Status check_request(const SearchRequest& request, const QueryLimits& limits);
 
 class Query {
@@ -45,8 +46,11 @@ class Query {
 
   /// Blocks to read now: at most out.size(), best first, never one already wanted by this query.
   /// Each must be answered by absorb(), unless the search is given up: then start() begins another.
-  /// 0 while waiting, or when done.
-  std::uint32_t wants(std::span<BlockWant> out);
+  /// 0 while waiting, or when done. `width`, 1 to limits.beam_width: blocks under way at once while
+  /// each that arrives may change what is wanted next, for a search with slack; others take the
+  /// full width. Fewer cost fewer reads, more cost fewer rounds.
+  std::uint32_t wants(std::span<BlockWant> out, std::uint32_t width);
+  std::uint32_t wants(std::span<BlockWant> out);  // at the full width
 
   /// A verified block arrived from `source`. corrupt if the block breaks an invariant.
   Status absorb(const BlockWant& want, std::span<const std::byte> page, io::BlockSource source);

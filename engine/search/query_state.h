@@ -57,6 +57,7 @@ struct Query::State {
   BlockWant block_of(const Candidate& candidate) const;
   std::uint32_t reads_of(std::uint32_t segment) const;
   bool worth_reading(const Candidate& candidate);
+  bool beyond_bound(const Candidate& candidate) const;
   bool out_of_time() const;
   void score_exact(const layout::BlockView& view);
 
@@ -81,7 +82,11 @@ struct Query::State {
   bool rerank_only = false;                        // the list is final before the first read
   bool navigable = false;                          // some segment has edges in RAM
   bool refining = false;  // some segment has refinement codes: they order the reads
+  bool bounding = false;  // the search may end before its list
+  bool bounded = false;   // it did: nothing unread was worth a read
   std::uint32_t outstanding = 0, outstanding_reads = 0;  // blocks; units of 4 KiB
+  std::uint32_t outstanding_max = 0;                     // as its driver has it
+  std::uint32_t idle_blocks = 0;                         // since a block gave a result
   std::optional<Stop> early_stop;
 
   std::array<std::uint32_t, layout::kDegreeMax> targets;

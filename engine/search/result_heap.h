@@ -21,6 +21,10 @@ class ResultHeap {
     refused_ = true;
     return false;
   }
+  /// Whether there are as many results as were asked for.
+  bool full() const { return items_.size() >= capacity_; }
+  /// The farthest of the results of a full heap.
+  float farthest() const { return items_.front().distance; }
   /// O(log k).
   void insert(const Neighbor& neighbor);
 

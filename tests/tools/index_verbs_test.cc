@@ -215,6 +215,27 @@ TEST_F(IndexVerbs, RecallHasOneRowAListSize) {
   EXPECT_GT(rows[0].at("index_ram_bytes"), 2000 * 16);
 }
 
+TEST_F(IndexVerbs, SlackHasARowForEachAndEndsSearches) {
+  const auto rows = lines_of(run_ok(dir(), recall_args({"--groundtruth", "truth.bin", "--list-size",
+                                                        "100,200", "--slack", "-0.5,2", "--json"}))
+                                 .out);
+  ASSERT_EQ(rows.size(), 4U);
+  EXPECT_EQ(rows[1].at("list_size"), 100);
+  EXPECT_EQ(rows[1].at("slack"), 2);
+  EXPECT_LT(rows[0].at("reads"), rows[1].at("reads"));
+  EXPECT_LT(rows[2].at("reads"), rows[3].at("reads"));
+  EXPECT_LE(rows[0].at("recall"), rows[1].at("recall"));
+  const auto results =
+      lines_of(run_ok(dir(), {"search", "--index", "index", "--queries", "q.u8bin", "--list-size",
+                              "100", "--slack", "-0.5", "--json", "--quiet"})
+                   .out);
+  ASSERT_EQ(results.size(), kQueries);
+  EXPECT_EQ(results[0].at("stop"), "bound");
+  EXPECT_EQ(results[0].at("labels").size(), 10U);
+  expect_error(dir(), {"search", "--index", "index", "--queries", "q.u8bin", "--slack", "nan"}, 1,
+               {"invalid_argument", "slack", "nan"});
+}
+
 TEST_F(IndexVerbs, RecallWithoutGroundTruthComputesTheSame) {
   const auto with = lines_of(
       run_ok(dir(), recall_args({"--groundtruth", "truth.bin", "--list-size", "40", "--json"}))
@@ -274,8 +295,8 @@ TEST_F(IndexVerbs, RecallRefusesAGroundTruthThatIsPadded) {
 TEST_F(IndexVerbs, RecallTableNamesItsColumns) {
   const std::string table = run_ok(dir(), recall_args({"--list-size", "40"})).out;
   for (const char* column :
-       {"list", "threads", "recall", "QPS", "p50", "p99", "p99.9", "reads", "rounds", "cache hits",
-        "shared", "core us", "codes", "exact", "index RAM"})
+       {"list", "slack", "threads", "recall", "QPS", "p50", "p99", "p99.9", "reads", "rounds",
+        "cache hits", "shared", "core us", "codes", "exact", "index RAM"})
     EXPECT_NE(table.find(column), std::string::npos) << column;
 }
 

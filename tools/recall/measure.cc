@@ -81,6 +81,7 @@ class Measurement {
     request.query = queries_.row(query);
     request.k = options_.k;
     request.list_size = options_.list_size;
+    request.slack = options_.slack;
     return request;
   }
 
@@ -202,6 +203,7 @@ Result<RecallRow> measure_recall(const Index& index, const VectorBatch& queries,
   const auto mean = [n](std::uint64_t sum) { return static_cast<double>(sum) / n; };
   return RecallRow{.list_size = options.list_size,
                    .threads = options.threads,
+                   .slack = options.slack,
                    .recall = static_cast<double>(total.hits) / (n * k),
                    .qps = n / wall_s,
                    .mean_us = latency.mean_us,

@@ -31,6 +31,7 @@ nlohmann::ordered_json or_null(const std::optional<double>& value) {
 
 std::vector<std::string> recall_titles(std::string list_name) {
   return {std::move(list_name),
+          "slack",
           "threads",
           "recall",
           "QPS",
@@ -49,18 +50,28 @@ std::vector<std::string> recall_titles(std::string list_name) {
 }
 
 std::vector<std::string> recall_cells(const RecallRow& row) {
-  return {std::to_string(row.list_size),     std::to_string(row.threads),
-          fmt::format("{:.4f}", row.recall), whole(row.qps),
-          microseconds(row.mean_us),         microseconds(row.p50_us),
-          microseconds(row.p99_us),          microseconds(row.p999_us),
-          fmt::format("{:.2f}", row.reads),  fmt::format("{:.2f}", row.rounds),
-          figure(row.cache_hits, 2),         figure(row.shared, 2),
-          microseconds(row.cpu_us),          figure(row.code_distances, 0),
-          figure(row.exact_distances, 0),    show_bytes(row.index_ram_bytes)};
+  return {std::to_string(row.list_size),
+          figure(row.slack, 2),
+          std::to_string(row.threads),
+          fmt::format("{:.4f}", row.recall),
+          whole(row.qps),
+          microseconds(row.mean_us),
+          microseconds(row.p50_us),
+          microseconds(row.p99_us),
+          microseconds(row.p999_us),
+          fmt::format("{:.2f}", row.reads),
+          fmt::format("{:.2f}", row.rounds),
+          figure(row.cache_hits, 2),
+          figure(row.shared, 2),
+          microseconds(row.cpu_us),
+          figure(row.code_distances, 0),
+          figure(row.exact_distances, 0),
+          show_bytes(row.index_ram_bytes)};
 }
 
 nlohmann::ordered_json recall_json(const RecallRow& row) {
   return {{"list_size", row.list_size},
+          {"slack", or_null(row.slack)},
           {"threads", row.threads},
           {"recall", row.recall},
           {"qps", row.qps},

@@ -20,6 +20,7 @@ struct Options {
   IndexOptions index;
   std::string queries, groundtruth;
   std::vector<std::uint32_t> list_sizes = {10, 20, 40, 80, 160};
+  std::vector<float> slacks;
   RecallOptions measure;
   bool json = false;
 };
@@ -54,6 +55,22 @@ void print_table(const std::vector<RecallRow>& rows, const IndexStats& stats) {
       stats.code_bytes, stats.refine_bytes_loaded, stats.nav_edges_loaded, stats.io_backend));
 }
 
+/// Every list size, each with every slack.
+std::vector<RecallOptions> rows_of(const Options& options) {
+  std::vector<RecallOptions> rows;
+  for (const std::uint32_t list_size : options.list_sizes) {
+    RecallOptions row = options.measure;
+    row.list_size = list_size;
+    row.threads = thread_count(row.threads);
+    if (options.slacks.empty()) rows.push_back(row);
+    for (const float slack : options.slacks) {
+      row.slack = slack;
+      rows.push_back(row);
+    }
+  }
+  return rows;
+}
+
 Status recall(const Options& options) {
   CAIRN_ASSIGN(const auto index, open_index(options.index));
   const IndexStats stats = index->stats();
@@ -68,11 +85,9 @@ Status recall(const Options& options) {
     CAIRN_ASSIGN(kth, read_kth_distances(options.groundtruth, queries.count(), k));
   }
   std::vector<RecallRow> rows;
-  for (const std::uint32_t list_size : options.list_sizes) {
-    RecallOptions measure = options.measure;
-    measure.list_size = list_size;
-    measure.threads = thread_count(measure.threads);
-    Progress progress{fmt::format("list {}", list_size), queries.count(), options.index.quiet};
+  for (const RecallOptions& measure : rows_of(options)) {
+    Progress progress{fmt::format("list {}", measure.list_size), queries.count(),
+                      options.index.quiet};
     CAIRN_ASSIGN(const RecallRow row,
                  measure_recall(*index, queries.batch(), kth, measure, [&](std::uint64_t done) {
                    progress.update(done);
@@ -97,6 +112,11 @@ Run declare(CLI::App& command) {
   command.add_option("--list-size", options->list_sizes, "L1,L2,... default 10,20,40,80,160")
       ->delimiter(',')
       ->check(at_least(1));
+  command
+      .add_option("--slack", options->slacks,
+                  "S1,S2,... a row for each: end a search when nothing unread looks nearer than "
+                  "1 + S times its k-th result; default: read the whole list")
+      ->delimiter(',');
   add_threads(command, options->measure.threads);
   command
       .add_option("--batch", options->measure.batch_reads,
@@ -109,13 +129,13 @@ Run declare(CLI::App& command) {
 }  // namespace
 
 Verb recall_verb() {
-  return {
-      "recall", "Measure recall, reads, latency and core time by list size",
-      "One row a list size: every query once, with an empty block cache at its start. A distinct\n"
-      "returned label counts if it is no farther than the k-th true neighbour.\n\n",
-      "  cairn recall --index photos.cairn --queries query.u8bin --groundtruth truth.bin \\\n"
-      "      -k 10 --list-size 10,20,40 --memory 60B/v",
-      declare};
+  return {"recall", "Measure recall, reads, latency and core time by list size",
+          "One row a list size and slack: every query once, with an empty block cache at its "
+          "start. A distinct\n"
+          "returned label counts if it is no farther than the k-th true neighbour.\n\n",
+          "  cairn recall --index photos.cairn --queries query.u8bin --groundtruth truth.bin \\\n"
+          "      -k 10 --list-size 10,20,40 --memory 60B/v",
+          declare};
 }
 
 }  // namespace cairn::tools

@@ -22,6 +22,7 @@ struct Options {
   IndexOptions index;
   std::string queries, output;
   std::uint32_t k = 10, list_size = 0, reads_max = 0;
+  std::optional<float> slack;
   bool json = false;
 
   bool prints() const { return json || output.empty(); }
@@ -94,6 +95,7 @@ Status answer(const Options& options, const Index& index, const VectorBatch& que
     requests[i].query = queries.row(i);
     requests[i].k = options.k;
     requests[i].list_size = options.list_size;
+    requests[i].slack = options.slack;
     requests[i].reads_max = options.reads_max;
   }
   const auto results = index.search_batch(requests);
@@ -141,6 +143,9 @@ Run declare(CLI::App& command) {
       .add_option("--list-size", options->list_size,
                   "Candidates kept and reranked; default max(2 k, 40)")
       ->check(at_least(1));
+  command.add_option("--slack", options->slack,
+                     "End a search when nothing unread looks nearer than 1 + SLACK times its k-th "
+                     "result; 0 to 0.3 is usual");
   command.add_option("--reads-max", options->reads_max, "Most reads a query, in units of 4 KiB")
       ->check(at_least(1));
   command.add_option("--output", options->output, kResultHelp);

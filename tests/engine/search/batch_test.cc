@@ -35,6 +35,23 @@ TEST(Batch, AnswersAsOneByOneAtAnyNumberOfReadsInFlight) {
   EXPECT_TRUE(index->search_batch({}).empty());
 }
 
+TEST(Batch, QueriesThatShareTheDeviceReadOneBlockAtATime) {
+  const BuiltIndex& built = shared_index();
+  const auto index = open_index(built, {.memory_limit_bytes = smallest_limit(built.folder)});
+  auto requests = requests_for(built, 100);
+  for (SearchRequest& request : requests) request.slack = 1.0f;
+  std::uint32_t alone = 0, shared = 0;
+  for (const SearchRequest& request : requests) {
+    const SearchCounters counters = index->search(request)->counters;
+    EXPECT_LT(counters.rounds, counters.reads) << "four under way";
+    alone += counters.reads;
+  }
+  index->drop_cache();
+  for (const auto& result : index->search_batch(requests, {.reads_in_flight = 4}))
+    shared += result->counters.reads + result->counters.shared + result->counters.cache_hits;
+  EXPECT_LT(shared, alone);
+}
+
 TEST(Batch, FindsTheNearestWithEdgesOnDiskAlone) {
   const BuiltIndex& built = shared_index();
   const auto index = open_index(built, {.memory_limit_bytes = smallest_limit(built.folder)});

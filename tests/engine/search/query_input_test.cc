@@ -94,6 +94,11 @@ TEST(QueryInput, RequestsAreChecked) {
   SearchRequest bad = good;
   bad.k = 0;
   EXPECT_EQ(code_of(bad, w.limits), "invalid_argument");
+  for (const float slack : {std::nanf(""), INFINITY, -INFINITY}) {
+    bad = good;
+    bad.slack = slack;
+    EXPECT_EQ(code_of(bad, w.limits), "invalid_argument");
+  }
   bad = good;
   bad.query.dim = 15;
   EXPECT_EQ(code_of(bad, w.limits), "invalid_argument");
