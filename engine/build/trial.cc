@@ -32,6 +32,7 @@ Result<Trial> run_once(io::Fs& fs, const std::string& target, VectorSource& sour
     return !inner || inner({.phase = "calibrate", .done = step.done, .total = step.total});
   };
   CAIRN_ASSIGN(const auto folder, WorkFolder::open(fs, target + ".calibration"));
+  folder->keep(false);  // nor what a trial left that was killed
   CAIRN_TRY(folder->clear());
   CAIRN_ASSIGN(Journal journal, Journal::open(clock, folder->path()));
   Phases phases(options, trial.report);

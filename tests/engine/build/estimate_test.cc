@@ -76,8 +76,11 @@ TEST(Estimate, WaitsForTheDiskOnceAFileNotOnceAVector) {
   EXPECT_GT(slow.seconds, quick.seconds);
 }
 
-TEST(Estimate, LeavesNothingBehind) {
+TEST(Estimate, LeavesNothingBehindNorWhatAKilledOneLeft) {
   const ScratchDir scratch;
+  const std::string killed = scratch.file("index.calibration.building");
+  ASSERT_TRUE(ok(io::posix_fs().make_dir(killed)));
+  ASSERT_TRUE(io::posix_fs().create(killed + "/core-0-0.part"));
   RowsSource source(random_rows(kMeasured, 16, DType::u8, 1));
   ASSERT_TRUE(
       make_plan(io::posix_fs(), scratch.file("index"), source, complete_options(), kPlanned, true));
