@@ -100,6 +100,8 @@ std::string_view role_name(Role role) {
       return "entries";
     case Role::labels:
       return "labels";
+    case Role::calibration:
+      return "calibration";
   }
   return "unknown";
 }

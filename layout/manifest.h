@@ -29,18 +29,20 @@ inline constexpr char kPinsName[] = "PINS";  // empty; readers lock byte `sequen
 
 /// What a file holds. Persisted: never renumber.
 enum class Role : std::uint16_t {
-  blocks = 1,   // vectors, labels, adjacency: node blocks
-  codes = 2,    // base codes and their codebook
-  refine = 3,   // residual codes and their codebook
-  nav = 4,      // adjacency in RAM form, in slices
-  entries = 5,  // entry points, two levels
-  labels = 6,   // label -> slot
+  blocks = 1,       // vectors, labels, adjacency: node blocks
+  codes = 2,        // base codes and their codebook
+  refine = 3,       // residual codes and their codebook
+  nav = 4,          // adjacency in RAM form, in slices
+  entries = 5,      // entry points, two levels
+  labels = 6,       // label -> slot
+  calibration = 7,  // recall against effort: of the whole index, filed under its first segment
 };
 std::string_view role_name(Role role);
 
 /// Feature bits. `compatible`: an old reader may ignore it. `readable`: an old reader may read but
 /// not write. `incompatible`: an old reader must refuse.
 inline constexpr std::uint64_t kKnownIncompatible = 0;
+inline constexpr std::uint64_t kCompatibleCalibration = 1;  // there is a calibration file
 
 struct ManifestHeader {
   std::uint64_t magic;
@@ -125,6 +127,10 @@ struct Manifest {
   Metric metric() const { return static_cast<Metric>(header.metric); }
   /// Null when the segment has no file of that role.
   const FileRecord* find(std::uint64_t segment, Role role) const;
+  /// Null when there is none.
+  const FileRecord* calibration() const {
+    return segments.empty() ? nullptr : find(segments.front().segment, Role::calibration);
+  }
   /// The extents of one segment, by first_slot; empty when there is no such segment.
   std::span<const ExtentRecord> extents_of(std::uint64_t segment) const;
   /// Where things stand in the blocks of `segment`.

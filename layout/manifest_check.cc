@@ -90,7 +90,7 @@ Status check_file(const Manifest& manifest, const FileRecord& file) {
   const std::string of = "file " + text(file.number);
   if (file.number >= manifest.header.next_file_number)
     return malformed(kName, of, "numbers below " + text(manifest.header.next_file_number));
-  CAIRN_TRY(within(of, "role", file.role, 1, static_cast<std::uint64_t>(Role::labels)));
+  CAIRN_TRY(within(of, "role", file.role, 1, static_cast<std::uint64_t>(Role::calibration)));
   CAIRN_TRY(within(of, "reserved", file.reserved, 0, 0));
   const SegmentRecord* const segment = find_segment(manifest, file.segment);
   if (segment == nullptr)
@@ -139,6 +139,9 @@ Status check_roles(const Manifest& manifest) {
     CAIRN_TRY(check(segment, Role::nav, 0, 1));
     const std::uint64_t refines = segment.refine_bytes == 0 ? 0 : 1;
     CAIRN_TRY(check(segment, Role::refine, refines, refines));
+    const bool calibrated = (manifest.header.compatible & kCompatibleCalibration) != 0;
+    const std::uint64_t calibrations = calibrated && &segment == &manifest.segments.front() ? 1 : 0;
+    CAIRN_TRY(check(segment, Role::calibration, calibrations, calibrations));
   }
   return {};
 }

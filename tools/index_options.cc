@@ -8,9 +8,8 @@ void add_memory(CLI::App& command, IndexOptions& options) {
            "but the block cache, at most half of what there is");
 }
 
-void add_index_options(CLI::App& command, IndexOptions& options) {
+void add_index_access(CLI::App& command, IndexOptions& options) {
   command.add_option("--index", options.folder, "Folder of the index")->required();
-  add_memory(command, options);
   command
       .add_option_function<std::string>(
           "--io",
@@ -20,6 +19,11 @@ void add_index_options(CLI::App& command, IndexOptions& options) {
           "uring or pread; default: uring where the system allows it")
       ->check(CLI::IsMember({"uring", "pread"}));
   add_quiet(command, options.quiet);
+}
+
+void add_index_options(CLI::App& command, IndexOptions& options) {
+  add_index_access(command, options);
+  add_memory(command, options);
 }
 
 void limit_memory(const Size& size, OpenOptions& options) {

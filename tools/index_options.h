@@ -13,14 +13,16 @@ namespace cairn::tools {
 
 struct IndexOptions {
   std::string folder;
-  std::optional<Size> memory;
+  std::optional<Size> memory = {};
   IoBackend io = IoBackend::automatic;
   bool quiet = false;
 };
 
 /// --memory SIZE
 void add_memory(CLI::App& command, IndexOptions& options);
-/// --index DIR --memory SIZE --io uring|pread --quiet
+/// --index DIR --io uring|pread --quiet
+void add_index_access(CLI::App& command, IndexOptions& options);
+/// The same and --memory SIZE
 void add_index_options(CLI::App& command, IndexOptions& options);
 
 /// What --memory asks of the library.

@@ -32,8 +32,8 @@ Result<std::size_t> read_checked(formats::VectorReader& reader, Metric metric,
                                  std::span<std::byte> rows) {
   const std::uint64_t first = reader.position();
   CAIRN_ASSIGN(const std::size_t count, reader.read(rows));
-  CAIRN_TRY(
-      check_rows({rows.data(), count, reader.dim(), reader.dtype()}, metric, first, reader.path()));
+  CAIRN_TRY(search::check_rows({rows.data(), count, reader.dim(), reader.dtype()}, metric, first,
+                               reader.path()));
   return count;
 }
 

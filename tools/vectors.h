@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "engine/search/exact.h"
 #include "tools/formats/vector_reader.h"
-#include "tools/groundtruth/exact.h"
 
 namespace cairn::tools {
 
@@ -41,7 +41,7 @@ Status check_shape(const std::string& path, const Shape& vectors, const Shape& e
                    std::string_view what, std::string_view doing = "search with");
 
 /// Vectors in memory, not owned, as a RowStream.
-class MemoryRows final : public RowStream {
+class MemoryRows final : public search::RowStream {
  public:
   explicit MemoryRows(const VectorBatch& batch) : batch_(batch) {}
   DType dtype() const override { return batch_.dtype; }
@@ -59,7 +59,7 @@ class MemoryRows final : public RowStream {
 };
 
 /// A vector file as a RowStream.
-class FileRows final : public RowStream {
+class FileRows final : public search::RowStream {
  public:
   explicit FileRows(std::unique_ptr<formats::VectorReader> reader) : reader_(std::move(reader)) {}
   DType dtype() const override { return reader_->dtype(); }

@@ -8,7 +8,7 @@
 #include "engine/build/workers.h"
 #include "engine/math/distance.h"
 #include "engine/math/pq.h"
-#include "tools/groundtruth/nearest_heap.h"
+#include "engine/search/nearest_heap.h"
 #include "tools/vectors.h"
 
 namespace cairn::bench {
@@ -78,7 +78,7 @@ std::size_t held(const math::Codebook& book, const std::vector<std::uint8_t>& co
   std::vector<float> elements(query.dim), table(std::size_t{m} * math::kCentroids);
   to_floats(query, elements.data());
   math::pq_table(book, Metric::l2, elements, table);
-  tools::NearestHeap nearest{kCodeNearest};
+  search::NearestHeap nearest{kCodeNearest};
   for (std::uint32_t i = 0; i < base.count; ++i)
     nearest.offer({math::pq_lookup(table.data(), &codes[std::size_t{i} * m], m), i});
   const math::Scorer scorer{Metric::l2, query};
@@ -104,11 +104,11 @@ double zeros_of(const VectorBatch& base) {
 Hardness measure_hardness(const VectorBatch& base, const VectorBatch& queries,
                           std::uint32_t threads) {
   const build::Workers workers{threads};
-  tools::ExactOptions options;
+  search::ExactOptions options;
   options.k = kNeighbors;
   options.threads = threads;
   tools::MemoryRows rows{base};
-  const auto exact = tools::exact_neighbors(rows, queries, options).value();
+  const auto exact = search::exact_neighbors(rows, queries, options).value();
   const auto true_row = [&](std::uint64_t i) {
     return std::span{exact.distances}.subspan(i * kNeighbors, kNeighbors);
   };

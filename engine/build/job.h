@@ -17,7 +17,7 @@
 namespace cairn::build {
 
 /// Streams of random numbers, one a purpose.
-enum class Stream : std::uint64_t { adjacency = 101, entries, codes, cells, sample };
+enum class Stream : std::uint64_t { adjacency = 101, entries, codes, cells, sample, calibration };
 
 struct Job {
   TempFiles temp;

@@ -20,6 +20,7 @@
 #include "engine/build/job.h"
 #include "engine/build/label_runs.h"
 #include "engine/build/link_cell.h"
+#include "engine/build/measure_recall.h"
 #include "engine/build/members.h"
 #include "engine/build/merge_cell.h"
 #include "engine/build/repair.h"
@@ -47,6 +48,7 @@ std::uint64_t parameters_hash(const VectorSource& source, const BuildOptions& op
       .add_value(options.degree)
       .add_value(options.nav_edges)
       .add_value(options.partitions)
+      .add_value(options.calibration_rows)
       .add_value(options.seed)
       .add_value(std::bit_cast<std::uint64_t>(options.alpha))
       .add_value(static_cast<std::uint8_t>(source.labelled()))
@@ -98,6 +100,8 @@ class Pipeline {
     CAIRN_TRY(enter("verify"));
     CAIRN_TRY(verify_written(fs_, job_.temp.folder(), job_.tick));
     CAIRN_TRY(phases_.check());
+    if (job_.options.calibration_rows != 0) CAIRN_TRY(enter("recall"));
+    CAIRN_TRY(measure_recall(job_, [this](const std::string& line) { phases_.log(line); }));
     return job_.journal.append(Unit::done, 0, figures());
   }
 

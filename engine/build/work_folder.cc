@@ -22,7 +22,7 @@ bool is_ours(const std::string& name) {
   std::uint64_t number = 0;
   const auto parsed = std::from_chars(name.data(), name.data() + name.size(), number);
   if (parsed.ec != std::errc{}) return false;
-  constexpr auto kLast = static_cast<std::uint16_t>(layout::Role::labels);
+  constexpr auto kLast = static_cast<std::uint16_t>(layout::Role::calibration);
   for (std::uint16_t role = 1; role <= kLast; ++role)
     if (name == layout::file_name(number, static_cast<layout::Role>(role))) return true;
   return false;

@@ -40,7 +40,8 @@ struct BuildPlan {
 };
 
 struct BuildProgress {
-  std::string_view phase;  // "read", "scatter", "link", "merge", "repair", "write", "verify", ...
+  std::string_view
+      phase;  // "read", "scatter", "link", "merge", "repair", "write", "verify", "recall", ...
   std::uint64_t done = 0, total = 0;  // of the phase
   double share = 0;                   // of the whole build, 0 to 1, by estimated time
   double left_s = 0;                  // estimated; 0 when unknown
@@ -62,7 +63,10 @@ struct BuildOptions {
   /// Most that work folder and index may take together. 0: what is free.
   std::uint64_t disk_bytes = 0;
   std::uint32_t partitions = 0;  // at least so many; 0: as few as the memory allows
-  bool fresh = false;            // drop what an earlier run left instead of going on
+  /// Rows that recall is measured with at the end, so that a search can ask for it: see
+  /// CalibrateOptions. In what of the index fits into memory_bytes. 0: it is not measured.
+  std::uint32_t calibration_rows = 1000;
+  bool fresh = false;  // drop what an earlier run left instead of going on
   std::function<bool(const BuildProgress&)> progress = {};  // return false to cancel
   std::function<bool(const BuildPlan&)> planned = {};       // before the work starts; false cancels
   std::function<void(const std::string& line)> log = {};

@@ -65,7 +65,10 @@ struct SearchRequest {
   /// 0 to 0.3 is usual, more where codes are coarse; it may be negative. Give it a long list_size,
   /// which stays the most that is read. Unset: the whole list is read.
   std::optional<float> slack = {};
-  /// recall@k to aim at. `unsupported` until the format holds a calibration curve: no index does.
+  /// recall@k to aim at, in place of list_size and slack: (0, 1]. Mean recall within -0.5 and +1.5
+  /// points of it on queries like those that the index was calibrated with; above where the least
+  /// effort finds more. Index::effort says what it comes to. `unsupported` for an index that was
+  /// not calibrated for as little as is in memory.
   std::optional<double> recall = {};
   /// Physical reads of this query in units of 4 KiB, as SearchCounters::reads counts them; 0: no
   /// bound. Less than a block costs reads nothing.
@@ -99,11 +102,55 @@ struct SearchResult {
   SearchCounters counters;
 };
 
+/// What a wanted recall comes to, by what was measured on the index.
+struct SearchEffort {
+  std::uint32_t list_size = 0;
+  float slack = 0;       // in a batch, with one block of each search under way
+  float slack_wide = 0;  // of a lone search
+  double recall = 0;     // expected
+  double reads = 0;      // of 4 KiB in a batch, none from the cache, expected
+  double reads_wide = 0;
+  bool reached = false;  // whether so much recall was measured at all
+  bool least = false;    // less effort was not measured: it finds what was asked for, or more
+  bool least_wide = false;
+};
+
 struct BatchOptions {
   /// Over all queries of the batch; at most io_depth. Of more queries with slack than that each has
   /// one block under way and sees what it holds before it chooses the next: that costs fewer reads
   /// than the four of a lone query, and finds a little less for the same slack.
   std::uint32_t reads_in_flight = 32;
+};
+
+/// One block of an explained search.
+struct ExplainedRead {
+  std::uint32_t round = 0;  // of waiting, from 1
+  Ref lead;                 // the candidate that it was read for
+  float code_distance = 0;  // of the candidate, by the best codes in RAM
+  /// The slack that this read took: the search ends before the first that takes more than it has.
+  /// Unset while there are fewer than k results.
+  std::optional<float> slack_needed = {};
+  std::string file;  // and the block in it
+  std::uint64_t block = 0;
+  bool cached = false;
+  std::uint32_t vectors = 0;         // scored exactly
+  std::uint32_t expanded = 0;        // nodes whose edges were followed when it arrived
+  std::uint32_t code_distances = 0;  // looked up on the way
+  std::uint32_t results = 0;         // of its vectors, among the k best so far
+  float kth_distance = 0;            // after it; infinite while there are fewer than k results
+};
+
+/// What a lone search did, and why it ended.
+struct Explanation {
+  SearchResult result;
+  std::uint32_t list_size = 0;
+  std::optional<float> slack = {};
+  std::uint32_t width = 0;                 // blocks under way at once, at most
+  std::uint32_t entry_code_distances = 0;  // at the entry points, and walking from them in RAM
+  std::uint32_t entry_expanded = 0;        // nodes expanded in RAM before the first read
+  std::vector<ExplainedRead> reads;        // in the order of arrival
+  /// What the search would have read next, had it not ended: what it took, and its code distance.
+  std::optional<float> next_slack_needed = {}, next_code_distance = {};
 };
 
 /// What an open index is and holds.
@@ -120,7 +167,8 @@ struct IndexStats {
   std::uint64_t codes_ram_bytes = 0, refine_ram_bytes = 0, nav_ram_bytes = 0;
   std::uint64_t entries_ram_bytes = 0, cache_ram_bytes = 0;
   std::uint64_t cache_hits = 0, cache_misses = 0, block_reads = 0;  // since open; reads of 4 KiB
-  std::string io_backend;                                           // what is really used
+  bool calibrated = false;  // for as little as is in memory: recall can be asked for
+  std::string io_backend;   // what is really used
   std::string kernel_path;
 };
 
@@ -170,13 +218,14 @@ class Index {
   virtual ~Index() = default;
 
   /// Blocks the calling thread. k above the number of vectors returns them all (Stop::exhausted).
-  /// invalid_argument for k = 0, a slack that is no finite number, a wrong dim or dtype, NaN or
-  /// infinity, an element of a magnitude above sqrt(FLT_MAX / (8 dim)), a vector under cosine that
-  /// is zero or of a norm below 1e-12; unsupported for `recall`; corrupt (naming file and block)
-  /// and io of the blocks that it reads; cancelled when `allow` throws; out_of_memory; and what
-  /// keeps a back end from opening, as each further thread that searches at the same time opens
-  /// one. O(list_size * (degree + log list_size)) distances of codes and steps, about list_size
-  /// blocks read or found in the cache; for a list of all vectors, all of them.
+  /// invalid_argument for k = 0, a slack that is no finite number, a bad `recall`, a wrong dim or
+  /// dtype, NaN or infinity, an element of a magnitude above sqrt(FLT_MAX / (8 dim)), a vector
+  /// under cosine that is zero or of a norm below 1e-12; unsupported for `recall` of an index
+  /// without calibration; corrupt (naming file and block) and io of the blocks that it reads;
+  /// cancelled when `allow` throws; out_of_memory; and what keeps a back end from opening, as each
+  /// further thread that searches at the same time opens one. O(list_size * (degree + log
+  /// list_size)) distances of codes and steps, about list_size blocks read or found in the cache;
+  /// for a list of all vectors, all of them.
   virtual Result<SearchResult> search(const SearchRequest& request) const = 0;
 
   /// Answers all requests on the calling thread, interleaved on one ring; one result per request.
@@ -204,6 +253,15 @@ class Index {
   /// blocks read. corrupt, io, out_of_memory. O(bytes of the blocks).
   virtual Result<StructureReport> inspect(
       const std::function<void(std::uint64_t done, std::uint64_t total)>& progress = {}) const = 0;
+
+  /// Searches as search() does, and tells. Errors of search(), and invalid_argument for a deadline,
+  /// which telling would miss. Own buffers: the width times a block.
+  virtual Result<Explanation> explain(const SearchRequest& request) const = 0;
+
+  /// What a search with `recall` would spend. invalid_argument for a k of 0 or a recall outside
+  /// (0, 1]; unsupported when the index was not calibrated for as little as is in memory. Touches
+  /// no disk.
+  virtual Result<SearchEffort> effort(std::uint32_t k, double recall) const = 0;
 
   /// Never fails, touches no disk. O(segments).
   virtual IndexStats stats() const = 0;

@@ -9,6 +9,7 @@
 #include "engine/math/distance.h"
 #include "engine/search/async_engine.h"
 #include "engine/search/context_pool.h"
+#include "engine/search/explain.h"
 #include "engine/search/inspect.h"
 #include "engine/search/open_index.h"
 #include "engine/search/snapshot.h"
@@ -57,6 +58,7 @@ class OpenIndex final : public Index {
   OpenIndex(std::unique_ptr<Snapshot> snapshot, const OpenOptions& options)
       : snapshot_(std::move(snapshot)),
         direct_(options.direct),
+        device_(device_options(options)),
         pool_(*snapshot_, totals_, device_options(options), options.log) {}
 
   /// Makes the first driver: an I/O backend that does not work is an error of open().
@@ -111,12 +113,37 @@ class OpenIndex final : public Index {
                    [&] { return inspect_folder(snapshot_->folder(), direct_, progress); });
   }
 
+  Result<Explanation> explain(const SearchRequest& request) const override {
+    return guarded("explain", [&]() -> Result<Explanation> {
+      CAIRN_TRY(check_request(request, snapshot_->limits()));
+      if (request.deadline)
+        return fail(ErrorCode::invalid_argument, "explain: a deadline, which telling would miss");
+      return explain_search(*snapshot_, request, device_);
+    });
+  }
+
+  Result<SearchEffort> effort(std::uint32_t k, double recall) const override {
+    CAIRN_TRY(check_recall(k, recall, snapshot_->limits()));
+    const Effort effort = snapshot_->efforts().at(k, recall);
+    const double reads_a_block = snapshot_->block_bytes_max() / 4096.0;
+    return SearchEffort{.list_size = effort.list_size,
+                        .slack = effort.slack_alone,
+                        .slack_wide = effort.slack_wide,
+                        .recall = effort.recall,
+                        .reads = effort.blocks * reads_a_block,
+                        .reads_wide = effort.blocks_wide * reads_a_block,
+                        .reached = effort.reached,
+                        .least = effort.least,
+                        .least_wide = effort.least_wide};
+  }
+
   IndexStats stats() const override {
     IndexStats stats = snapshot_->stats();
     stats.block_reads = totals_.reads_4k.load(std::memory_order_relaxed);
     stats.cache_hits = totals_.cache_hits.load(std::memory_order_relaxed);
     stats.cache_misses = totals_.cache_misses.load(std::memory_order_relaxed);
     stats.io_backend = backend_;
+    stats.calibrated = !snapshot_->efforts().empty();
     stats.kernel_path = math::kernel_path();
     return stats;
   }
@@ -154,6 +181,7 @@ class OpenIndex final : public Index {
 
   std::unique_ptr<Snapshot> snapshot_;
   bool direct_;
+  io::DeviceOptions device_;
   mutable IoTotals totals_;
   mutable ContextPool pool_;
   std::string backend_;

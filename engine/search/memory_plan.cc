@@ -75,4 +75,33 @@ Result<MemoryPlan> plan_memory(std::span<const SegmentParts> segments, std::uint
   return plan;
 }
 
+std::vector<std::uint64_t> memory_steps(std::span<const SegmentParts> segments,
+                                        std::uint64_t base_bytes) {
+  const std::uint64_t fixed = fixed_bytes(segments, base_bytes);
+  // Each part alone or with those before it, of all segments alike.
+  std::vector<std::uint64_t> limits;
+  std::uint32_t slices = 0;
+  for (const SegmentParts& segment : segments) slices = std::max(slices, segment.slices);
+  for (const std::uint64_t refined : {0, 1}) {
+    std::uint64_t bytes = fixed;
+    for (const SegmentParts& segment : segments) bytes += refined * segment.refine_bytes;
+    limits.push_back(bytes);
+    for (std::uint32_t slice = 0; slice < slices; ++slice) {
+      for (const SegmentParts& segment : segments)
+        bytes += slice < segment.slices ? segment.slice_bytes : 0;
+      limits.push_back(bytes);
+    }
+  }
+  std::ranges::sort(limits);
+  std::vector<std::uint64_t> steps;
+  std::vector<SegmentPlan> before;
+  for (const std::uint64_t limit : limits) {
+    const auto plan = plan_memory(segments, base_bytes, limit, 0);
+    if (!plan || plan->segments == before) continue;
+    before = plan->segments;
+    steps.push_back(limit);
+  }
+  return steps;
+}
+
 }  // namespace cairn::search

@@ -48,4 +48,9 @@ std::uint64_t default_limit(std::span<const SegmentParts> segments, std::uint64_
 Result<MemoryPlan> plan_memory(std::span<const SegmentParts> segments, std::uint64_t base_bytes,
                                std::uint64_t limit_bytes, std::uint64_t cache_bytes_max);
 
+/// The limits at which a plan holds something more than below: the smallest that works first, all
+/// that can be loaded last. O(slices log slices).
+std::vector<std::uint64_t> memory_steps(std::span<const SegmentParts> segments,
+                                        std::uint64_t base_bytes);
+
 }  // namespace cairn::search

@@ -16,10 +16,11 @@ constexpr std::size_t kReadUnitBytes = 4096;
 // What a block that gave no result takes from the slack. Chosen on 500k SIFT: see DESIGN.md.
 constexpr float kPatience = 1.0f / 128;
 
-std::uint64_t list_size_of(const SearchRequest& request) {
+std::uint64_t list_size_of(const SearchRequest& request, const Effort& effort) {
   const std::uint64_t k = request.k;
+  const std::uint32_t given = request.recall ? effort.list_size : request.list_size;
   const std::uint64_t wanted =
-      request.list_size != 0 ? request.list_size : std::max<std::uint64_t>(2 * k, kDefaultListSize);
+      given != 0 ? given : std::max<std::uint64_t>(2 * k, kDefaultListSize);
   return std::max(wanted, k);
 }
 
@@ -31,6 +32,17 @@ tl::unexpected<Error> bad_request(std::string what, std::string found, std::stri
 }
 
 }  // namespace
+
+Status check_recall(std::uint32_t k, double recall, const QueryLimits& limits) {
+  if (k == 0) return bad_request("k", "0", "1 or more");
+  if (!(recall > 0 && recall <= 1))
+    return bad_request("recall", std::to_string(recall), "above 0 and at most 1");
+  if (limits.efforts != nullptr && !limits.efforts->empty()) return {};
+  return fail({.code = ErrorCode::unsupported,
+               .what = "search: recall",
+               .found = "no calibration for what is in memory",
+               .expected = "an index that was calibrated, or a list size"});
+}
 
 Status check_request(const SearchRequest& request, const QueryLimits& limits) {
   const VectorView& query = request.query;
@@ -44,10 +56,11 @@ Status check_request(const SearchRequest& request, const QueryLimits& limits) {
                        std::string(dtype_name(limits.dtype)));
   if (request.slack && !std::isfinite(*request.slack))
     return bad_request("slack", std::to_string(*request.slack), "a finite number");
-  if (request.recall)
-    return fail(
-        ErrorCode::unsupported,
-        "search: recall asked for, but the index holds no calibration curve; give list_size");
+  if (request.recall) {
+    CAIRN_TRY(check_recall(request.k, *request.recall, limits));
+    if (request.list_size != 0 || request.slack)
+      return bad_request("recall", "a list size or slack as well", "one or the other");
+  }
   return math::check_row(limits.metric, query, "search: query");
 }
 
@@ -56,19 +69,23 @@ Query::~Query() = default;
 Query::Query(Query&&) noexcept = default;
 Query& Query::operator=(Query&&) noexcept = default;
 
-void Query::start(const SearchRequest& request, std::span<const Segment> segments) {
-  state_->start(request, segments);
+void Query::start(const SearchRequest& request, std::span<const Segment> segments,
+                  std::optional<Ref> hidden) {
+  state_->start(request, segments, hidden);
 }
 
 void Query::State::start(const SearchRequest& search_request,
-                         std::span<const Segment> search_segments) {
+                         std::span<const Segment> search_segments, std::optional<Ref> hidden_ref) {
   request = &search_request;
   segments = search_segments;
+  hidden = hidden_ref;
+  if (request->recall) effort = limits.efforts->at(request->k, *request->recall);
   counters = {};
   outstanding = outstanding_reads = idle_blocks = 0;
   outstanding_max = std::max(1u, limits.beam_width);
   bounded = false;
   early_stop.reset();
+  slack = request->slack.value_or(0);
   scorer.emplace(limits.metric, request->query);
   codes.reset(limits.metric, request->query, segments);
   visited.clear();
@@ -87,19 +104,21 @@ void Query::State::plan() {
   std::uint64_t block_count = 0;
   bool complete = true;
   navigable = refining = false;
+  slots_per_block = 1;
   for (const Segment& segment : segments) {
     slot_count += segment.slot_count;
     vector_count += segment.vector_count;
+    slots_per_block = std::max<std::size_t>(slots_per_block, segment.shape.slots);
     block_count += (segment.slot_count + segment.shape.slots - 1) / segment.shape.slots;
     complete &= segment.nav_complete;
     navigable |= !segment.nav.empty();
     refining |= segment.refine_codebook != nullptr;
   }
-  std::uint64_t list_size = list_size_of(*request);
+  std::uint64_t list_size = list_size_of(*request, effort);
   if (list_size >= vector_count) list_size = slot_count;
   const bool everything = list_size == slot_count;
   rerank_only = complete || everything;
-  bounding = request->slack.has_value() && !everything;
+  bounding = (request->slack || request->recall) && !everything;
   refining &= !everything;
   read_limit = static_cast<std::size_t>(list_size);
   walk_limit = static_cast<std::size_t>(std::min(walk_size(list_size, refining), slot_count));
@@ -123,6 +142,7 @@ std::uint32_t Query::State::next_read() {
   for (;;) {
     const std::uint32_t i = order.next_without(kRead, read_limit);
     bounded = i != CandidateList::kNone && beyond_bound(order[i]);
+    if (bounded) passed_over = order[i];
     if (i == CandidateList::kNone || bounded) return CandidateList::kNone;
     const BlockWant block = block_of(order[i]);
     if (!blocks.contains(block.segment, block.first_slot)) return i;
@@ -161,20 +181,27 @@ std::uint32_t Query::State::reads_of(std::uint32_t segment) const {
 /// k-th result by more than the slack (Al-Jazzazi et al., Distance Adaptive Beam Search,
 /// arXiv 2505.15636, section 3, on distances that codes estimate), of which blocks in vain take
 /// their part. Under inner product distances have no zero: the k-th product is the measure.
-bool Query::State::beyond_bound(const Candidate& candidate) const {
+bool Query::State::beyond_bound(const Candidate& candidate) {
+  slack_needed = std::numeric_limits<float>::lowest();
   if (!bounding || !results.full()) return false;
   const float kth = results.farthest();
   const bool l2 = limits.metric == Metric::l2;
   const float code = l2 ? candidate.distance : 1 + candidate.distance;
   const float measure = limits.metric == Metric::ip ? std::abs(1 - kth) : kth;
   const float ratio = 1 + (code - kth) / std::max(measure, std::numeric_limits<float>::min());
-  return ratio * (1 + kPatience * static_cast<float>(idle_blocks)) > 1 + *request->slack;
+  slack_needed = ratio * (1 + kPatience * static_cast<float>(idle_blocks)) - 1;
+  return slack_needed > slack;
+}
+
+/// Blocks that are read whatever is in them: nothing bounds a search before it has k results, and
+/// no fewer can hold those that are missing.
+std::size_t Query::State::blocks_at_least() const {
+  return (results.missing() + slots_per_block - 1) / slots_per_block;
 }
 
 /// Whether the candidate may have its block read now; ends the search when the budget says no.
 bool Query::State::worth_reading(const Candidate& candidate) {
-  // Before there are k results nothing bounds the search, and no fewer blocks can hold them.
-  const bool free = rerank_only && (!bounding || (!results.full() && outstanding < request->k));
+  const bool free = rerank_only && (!bounding || outstanding < blocks_at_least());
   if (!free && outstanding >= outstanding_max) return false;
   const std::uint64_t reads = std::uint64_t{counters.reads} + outstanding_reads;
   if (request->reads_max == 0 || reads + reads_of(candidate.segment) <= request->reads_max)
@@ -193,8 +220,9 @@ std::uint32_t Query::wants(std::span<BlockWant> out) {
 
 std::uint32_t Query::wants(std::span<BlockWant> out, std::uint32_t width) {
   State& s = *state_;
-  s.outstanding_max =
-      std::clamp(s.bounding ? width : s.limits.beam_width, 1u, std::max(1u, s.limits.beam_width));
+  const std::uint32_t widest = std::max(1u, s.limits.beam_width);
+  s.outstanding_max = std::clamp(s.bounding ? width : widest, 1u, widest);
+  if (s.request->recall) s.slack = s.effort.slack(s.outstanding_max, widest);
   std::uint32_t count = 0;
   while (count < out.size() && !s.early_stop) {
     const std::uint32_t i = s.next_read();
@@ -207,6 +235,7 @@ std::uint32_t Query::wants(std::span<BlockWant> out, std::uint32_t width) {
     if (!s.worth_reading(order[i])) break;
     const BlockWant block = s.block_of(order[i]);
     order.set(i, kRead);
+    s.lead = order[i];
     s.blocks.insert(block.segment, block.first_slot);
     ++s.outstanding;
     s.outstanding_reads += s.reads_of(block.segment);
@@ -227,17 +256,19 @@ Status Query::absorb(const BlockWant& want, std::span<const std::byte> page,
   s.counters.shared += source == io::BlockSource::shared;
   CAIRN_ASSIGN(const layout::BlockView view,
                layout::BlockView::open(segment.shape, page, want.first_slot));
-  s.score_exact(view);
+  s.score_exact(view, want);
   if (s.rerank_only) return {};
   CAIRN_TRY(s.expand_block(view, want));
   s.expand_resident();
   return {};
 }
 
-void Query::State::score_exact(const layout::BlockView& view) {
+void Query::State::score_exact(const layout::BlockView& view, const BlockWant& want) {
   ++idle_blocks;
+  block_results = 0;
   for (std::uint64_t left = view.occupied_mask(); left != 0; left &= left - 1) {
     const auto place = static_cast<std::uint32_t>(std::countr_zero(left));
+    if (hides(want.segment, want.first_slot + place)) continue;
     float distance = (*scorer)(view.vector(place), view.inverse_norm(place));
     if (std::isnan(distance)) distance = std::numeric_limits<float>::infinity();
     ++counters.exact_distances;
@@ -246,6 +277,7 @@ void Query::State::score_exact(const layout::BlockView& view) {
     if (request->allow && !request->allow(label)) continue;
     results.insert({label, distance});
     idle_blocks = 0;
+    ++block_results;
   }
 }
 
@@ -256,6 +288,20 @@ bool Query::done() const {
   const std::uint32_t i = s.next_read();
   return i == CandidateList::kNone || !s.worth_reading(s.read_order()[i]);
 }
+
+float Query::slack_needed() const { return state_->slack_needed; }
+Candidate Query::lead() const { return state_->lead; }
+bool Query::bounded() const { return state_->bounded; }
+Candidate Query::passed_over() const { return state_->passed_over; }
+std::uint32_t Query::list_size() const { return static_cast<std::uint32_t>(state_->read_limit); }
+float Query::slack() const { return state_->slack; }
+std::uint32_t Query::results_of_last_block() const { return state_->block_results; }
+const SearchCounters& Query::counters() const { return state_->counters; }
+float Query::kth_distance() const {
+  const ResultHeap& results = state_->results;
+  return results.full() ? results.farthest() : std::numeric_limits<float>::infinity();
+}
+std::uint32_t Query::found_within(float distance) const { return state_->results.within(distance); }
 
 void Query::count_round() { ++state_->counters.rounds; }
 

@@ -12,9 +12,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "engine/math/distance.h"
+#include "engine/search/candidate_list.h"
+#include "engine/search/effort.h"
 #include "engine/search/segment.h"
 #include "io/block_reader.h"
 
@@ -26,12 +29,16 @@ struct QueryLimits {
   DType dtype = DType::f32;
   std::uint32_t dim = 0;
   std::uint32_t beam_width = 4;  // reads in flight of one query while blocks decide what is next
+  const EffortTable* efforts = nullptr;  // null or empty: recall cannot be asked for
 };
 
-/// invalid_argument for k = 0, a slack that is no number, a wrong dim or dtype, and what
-/// math::check_row refuses; unsupported for `recall`, as no index holds a calibration curve.
-/// O(dim).
+/// invalid_argument for k = 0, a slack that is no number, a recall outside (0, 1] or beside a list
+/// size or slack, a wrong dim or dtype, and what math::check_row refuses; unsupported for `recall`
+/// of an index that was not calibrated. O(dim).
 Status check_request(const SearchRequest& request, const QueryLimits& limits);
+
+/// What of it concerns a recall that is asked for.
+Status check_recall(std::uint32_t k, double recall, const QueryLimits& limits);
 
 class Query {
  public:
@@ -41,8 +48,11 @@ class Query {
   Query& operator=(Query&&) noexcept;
 
   /// Begins a search; `request` has been checked and must outlive it (query bytes included), as
-  /// must `segments`. Builds tables, scans entry points, expands what is resident.
-  void start(const SearchRequest& request, std::span<const Segment> segments);
+  /// must `segments`. Builds tables, scans entry points, expands what is resident. `hidden` is
+  /// treated as if it were not in the index, but for the edges that lead past it: it is not scored,
+  /// expanded or returned.
+  void start(const SearchRequest& request, std::span<const Segment> segments,
+             std::optional<Ref> hidden = {});
 
   /// Blocks to read now: at most out.size(), best first, never one already wanted by this query.
   /// Each must be answered by absorb(), unless the search is given up: then start() begins another.
@@ -57,6 +67,24 @@ class Query {
 
   /// Whether nothing more is wanted and nothing is outstanding.
   bool done() const;
+  /// The least slack that lets a search read the block that wants() gave last, when it gives one at
+  /// a time to a search with slack; lowest() while there are fewer than k results.
+  float slack_needed() const;
+  /// The candidate whose block wants() gave last.
+  Candidate lead() const;
+  const SearchCounters& counters() const;  // so far
+  /// Whether the best unread candidate is beyond the bound, and which it is.
+  bool bounded() const;
+  Candidate passed_over() const;
+  std::uint32_t list_size() const;
+  float slack() const;
+  /// Vectors of the last block absorbed that were among the best then.
+  std::uint32_t results_of_last_block() const;
+  /// The k-th result so far; infinite while there are fewer.
+  float kth_distance() const;
+  /// Results so far that are no farther than `distance`.
+  std::uint32_t found_within(float distance) const;
+
   /// Called by the driver each time it waits for this query's reads, to count rounds.
   void count_round();
 

@@ -34,7 +34,8 @@ static_assert(layout::kNavSlicesMax * layout::kNavEdgesPerSlice <= layout::kDegr
 struct Query::State {
   explicit State(const QueryLimits& query_limits) : limits(query_limits) {}
 
-  void start(const SearchRequest& search_request, std::span<const Segment> search_segments);
+  void start(const SearchRequest& search_request, std::span<const Segment> search_segments,
+             std::optional<Ref> hidden_ref);
   void plan();
 
   // The walk (walk.cc).
@@ -56,16 +57,22 @@ struct Query::State {
   void refine_candidates();
   BlockWant block_of(const Candidate& candidate) const;
   std::uint32_t reads_of(std::uint32_t segment) const;
+  std::size_t blocks_at_least() const;
   bool worth_reading(const Candidate& candidate);
-  bool beyond_bound(const Candidate& candidate) const;
+  bool beyond_bound(const Candidate& candidate);
+  bool hides(std::uint32_t segment, std::uint32_t slot) const {
+    return hidden && *hidden == Ref{segment, slot};
+  }
   bool out_of_time() const;
-  void score_exact(const layout::BlockView& view);
+  void score_exact(const layout::BlockView& view, const BlockWant& want);
 
   std::size_t ram_bytes() const;
 
   QueryLimits limits;
   const SearchRequest* request = nullptr;
   std::span<const Segment> segments;
+  std::optional<Ref> hidden;
+  Effort effort;  // of a recall that was asked for
 
   CodeTables codes;
   CandidateList list;          // by base code, walk_limit
@@ -79,11 +86,17 @@ struct Query::State {
   std::uint64_t slot_count = 0, vector_count = 0;  // over all segments
   std::size_t read_limit = 0;                      // candidates whose blocks are read
   std::size_t walk_limit = 0;                      // candidates that are expanded when at hand
+  std::size_t slots_per_block = 1;                 // most of a segment
   bool rerank_only = false;                        // the list is final before the first read
   bool navigable = false;                          // some segment has edges in RAM
-  bool refining = false;  // some segment has refinement codes: they order the reads
-  bool bounding = false;  // the search may end before its list
-  bool bounded = false;   // it did: nothing unread was worth a read
+  bool refining = false;            // some segment has refinement codes: they order the reads
+  float slack = 0;                  // of the width at which it reads
+  float slack_needed = 0;           // by the candidate that was looked at last
+  Candidate lead;                   // of the block that was wanted last
+  Candidate passed_over;            // the best unread one, when it is beyond the bound
+  std::uint32_t block_results = 0;  // of the last block
+  bool bounding = false;            // the search may end before its list
+  bool bounded = false;             // it did: nothing unread was worth a read
   std::uint32_t outstanding = 0, outstanding_reads = 0;  // blocks; units of 4 KiB
   std::uint32_t outstanding_max = 0;                     // as its driver has it
   std::uint32_t idle_blocks = 0;                         // since a block gave a result

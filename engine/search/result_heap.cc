@@ -23,6 +23,11 @@ void ResultHeap::reset(std::uint64_t k, std::uint64_t segments, std::uint64_t ve
   refused_ = false;
 }
 
+std::uint32_t ResultHeap::within(float distance) const {
+  return static_cast<std::uint32_t>(std::ranges::count_if(
+      items_, [distance](const Neighbor& item) { return item.distance <= distance; }));
+}
+
 void ResultHeap::insert(const Neighbor& neighbor) {
   if (items_.size() == capacity_) {
     refused_ = true;

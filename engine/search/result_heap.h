@@ -23,8 +23,12 @@ class ResultHeap {
   }
   /// Whether there are as many results as were asked for.
   bool full() const { return items_.size() >= capacity_; }
+  /// How many are missing to that.
+  std::size_t missing() const { return capacity_ - items_.size(); }
   /// The farthest of the results of a full heap.
   float farthest() const { return items_.front().distance; }
+  /// Results no farther than `distance`. O(k).
+  std::uint32_t within(float distance) const;
   /// O(log k).
   void insert(const Neighbor& neighbor);
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/search/calibration_file.h"
 #include "engine/search/process_memory.h"
 
 namespace cairn::search {
@@ -51,15 +52,30 @@ io::Backend device_backend(IoBackend backend) {
 }
 
 Result<std::unique_ptr<Snapshot>> Snapshot::open(io::Fs& fs, const std::string& path,
-                                                 const OpenOptions& options) {
+                                                 const OpenOptions& options, bool efforts) {
+  CAIRN_ASSIGN(auto snapshot, open_files(fs, path, options.direct));
+  CAIRN_TRY(snapshot->load(options));
+  if (efforts) CAIRN_TRY(snapshot->load_efforts(options));
+  return snapshot;
+}
+
+Result<std::vector<std::uint64_t>> Snapshot::memory_steps(io::Fs& fs, const std::string& path) {
+  CAIRN_ASSIGN(const auto snapshot, open_files(fs, path, true));
+  std::vector<SegmentSource> sources;
+  std::vector<SegmentParts> parts;
+  CAIRN_TRY(snapshot->open_sources(true, sources, parts));
+  return search::memory_steps(parts, snapshot->base_ram_bytes());
+}
+
+Result<std::unique_ptr<Snapshot>> Snapshot::open_files(io::Fs& fs, const std::string& path,
+                                                       bool direct) {
   CAIRN_ASSIGN(auto folder, IndexFolder::open(fs, path));
   CAIRN_TRY(folder.check_files());
   std::unique_ptr<Snapshot> snapshot(new Snapshot(std::move(folder)));
   const layout::Manifest& manifest = snapshot->folder_.manifest();
   snapshot->limits_ = {
       .metric = manifest.metric(), .dtype = manifest.dtype(), .dim = manifest.header.dim};
-  CAIRN_TRY(snapshot->open_block_files(options.direct));
-  CAIRN_TRY(snapshot->load(options));
+  CAIRN_TRY(snapshot->open_block_files(direct));
   return snapshot;
 }
 
@@ -80,15 +96,21 @@ Status Snapshot::open_block_files(bool direct) {
   return {};
 }
 
+Status Snapshot::open_sources(bool direct, std::vector<SegmentSource>& sources,
+                              std::vector<SegmentParts>& parts) const {
+  for (const layout::SegmentRecord& segment : folder_.manifest().segments) {
+    CAIRN_ASSIGN(auto source, SegmentSource::open(folder_, segment, direct));
+    parts.push_back(source.parts());
+    sources.push_back(std::move(source));
+  }
+  return {};
+}
+
 Status Snapshot::load(const OpenOptions& options) {
   const layout::Manifest& manifest = folder_.manifest();
   std::vector<SegmentSource> sources;
   std::vector<SegmentParts> parts;
-  for (const layout::SegmentRecord& segment : manifest.segments) {
-    CAIRN_ASSIGN(auto source, SegmentSource::open(folder_, segment, options.direct));
-    parts.push_back(source.parts());
-    sources.push_back(std::move(source));
-  }
+  CAIRN_TRY(open_sources(options.direct, sources, parts));
   const std::uint64_t base_bytes = base_ram_bytes();
   const std::uint64_t limit = limit_of(options, vector_count(manifest), parts, base_bytes);
   CAIRN_ASSIGN(const MemoryPlan plan, plan_memory(parts, base_bytes, limit, cache_bytes_max()));
@@ -104,6 +126,16 @@ Status Snapshot::load(const OpenOptions& options) {
   return {};
 }
 
+Status Snapshot::load_efforts(const OpenOptions& options) {
+  CAIRN_ASSIGN(const auto calibration, read_calibration(folder_, options.direct));
+  if (!calibration) return {};
+  const IndexStats loaded = stats();
+  efforts_ = EffortTable(*calibration, loaded.refine_bytes_loaded, loaded.nav_edges_loaded,
+                         limits_.beam_width);
+  limits_.efforts = &efforts_;
+  return {};
+}
+
 std::uint32_t Snapshot::block_bytes_max() const {
   std::uint32_t bytes = 0;
   for (const io::BlockFile& file : block_files_) bytes = std::max(bytes, file.block_bytes);
@@ -113,7 +145,7 @@ std::uint32_t Snapshot::block_bytes_max() const {
 std::uint64_t Snapshot::base_ram_bytes() const {
   return kSmallObjectBytes + sizeof *this - sizeof folder_ + folder_.ram_bytes() +
          files_.capacity() * sizeof files_[0] + file_numbers_.capacity() * sizeof file_numbers_[0] +
-         block_files_.capacity() * sizeof block_files_[0];
+         block_files_.capacity() * sizeof block_files_[0] + efforts_.ram_bytes();
 }
 
 /// A cache that holds every block; its tables take less than 1/16 of a block each.

@@ -24,11 +24,18 @@ io::Backend device_backend(IoBackend backend);
 class Snapshot {
  public:
   /// not_found, corrupt, unsupported, over_limit, out_of_memory, io. O(bytes loaded).
+  /// Without `efforts` a calibration that is there is not read.
   static Result<std::unique_ptr<Snapshot>> open(io::Fs& fs, const std::string& path,
-                                                const OpenOptions& options);
+                                                const OpenOptions& options, bool efforts = true);
+
+  /// memory_limit_bytes at which a snapshot of the folder holds something more than below, the
+  /// least first.
+  static Result<std::vector<std::uint64_t>> memory_steps(io::Fs& fs, const std::string& path);
 
   const IndexFolder& folder() const { return folder_; }
   const QueryLimits& limits() const { return limits_; }
+  /// Of what is in RAM; empty when the index was not calibrated for so little.
+  const EffortTable& efforts() const { return efforts_; }
   std::span<const Segment> segments() const { return views_; }
   const ResidentSegment& resident(std::uint32_t segment) const { return *residents_[segment]; }
   std::span<const io::BlockFile> block_files() const { return block_files_; }
@@ -44,12 +51,19 @@ class Snapshot {
  private:
   explicit Snapshot(IndexFolder folder) : folder_(std::move(folder)) {}
   Status open_block_files(bool direct);
+  static Result<std::unique_ptr<Snapshot>> open_files(io::Fs& fs, const std::string& path,
+                                                      bool direct);
+  /// The streams of all segments, and what loading them takes.
+  Status open_sources(bool direct, std::vector<SegmentSource>& sources,
+                      std::vector<SegmentParts>& parts) const;
   Status load(const OpenOptions& options);
+  Status load_efforts(const OpenOptions& options);
   std::uint64_t base_ram_bytes() const;
   std::uint64_t cache_bytes_max() const;
 
   IndexFolder folder_;
   QueryLimits limits_;
+  EffortTable efforts_;
   std::vector<std::unique_ptr<ResidentSegment>> residents_;
   std::vector<Segment> views_;
   std::vector<std::uint64_t> file_numbers_;  // of block_files_, ascending

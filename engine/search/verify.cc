@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/search/calibration_file.h"
 #include "engine/search/verify_parts.h"
 #include "io/aligned_buffer.h"
 #include "io/slot_table.h"
@@ -56,6 +57,15 @@ void check_in_edges(SegmentCheck& check) {
   if (without.count != 0)
     check.problem_at(without.first, "vectors without an in-edge", std::to_string(without.count),
                      "0");
+}
+
+/// The one calibration of the folder, filed under its first segment.
+void check_calibration(SegmentCheck& check) {
+  const layout::FileRecord* record = check.folder.manifest().calibration();
+  if (record == nullptr) return;
+  check.log.note(check_pages(check, *record, {}));
+  if (auto read = read_calibration(check.folder, check.direct); !read)
+    check.log.problem(std::move(read).error());
 }
 
 void check_segment(SegmentCheck& check) {
@@ -206,6 +216,7 @@ Result<VerifyReport> verify_folder(const IndexFolder& folder, bool direct,
   for (const layout::SegmentRecord& segment : folder.manifest().segments) {
     SegmentCheck check(folder, segment, direct, log);
     check_segment(check);
+    if (&segment == &folder.manifest().segments.front()) check_calibration(check);
   }
   return report;
 }

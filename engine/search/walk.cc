@@ -34,6 +34,10 @@ class Nearest {
 void Query::State::score_and_offer(std::uint32_t segment, std::span<const std::uint32_t> slots) {
   codes.base(segment, slots, distances.data());
   counters.code_distances += static_cast<std::uint32_t>(slots.size());
+  // The list takes nothing that is infinitely far.
+  if (hidden)
+    for (std::size_t i = 0; i < slots.size(); ++i)
+      if (hides(segment, slots[i])) distances[i] = std::numeric_limits<float>::infinity();
   list.offer(segment, slots, distances.data(), 0);
 }
 
@@ -47,7 +51,8 @@ void Query::State::seed_with_everything() {
       for (std::uint32_t i = 0; i < count; ++i) targets[i] = first + i;
       codes.base(segment, {targets.data(), count}, distances.data());
       for (std::uint32_t i = 0; i < count; ++i)
-        list.append({distances[i], segment, targets[i], kExpanded});
+        if (!hides(segment, targets[i]))
+          list.append({distances[i], segment, targets[i], kExpanded});
       first += count;
     }
     counters.code_distances += slots_end;
@@ -162,6 +167,7 @@ Status Query::State::expand_block(const layout::BlockView& view, const BlockWant
   std::uint32_t count = 0;
   for (std::uint64_t left = view.occupied_mask(); left != 0; left &= left - 1) {
     const std::uint32_t slot = want.first_slot + static_cast<std::uint32_t>(std::countr_zero(left));
+    if (hides(want.segment, slot)) continue;
     visited.insert(want.segment, slot);
     targets[count++] = slot;
   }

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "layout/calibration.h"
 #include "tests/layout/samples.h"
 
 namespace cairn::layout {
@@ -117,6 +118,20 @@ TEST(GoldenV1, Entries) {
   EXPECT_EQ(entries->begins, (Targets{0, 3, 4}));
   EXPECT_EQ(entries->slots, (Targets{1, 2, 9, 4}));
   EXPECT_EQ(encode_entries(*entries), bytes);
+}
+
+TEST(GoldenV1, Calibration) {
+  const Bytes bytes = golden("calibration.bin");
+  const auto calibration = decode_calibration(bytes);
+  ASSERT_TRUE(calibration) << calibration.error().to_string();
+  EXPECT_EQ(calibration->source, CalibrationSource::rows);
+  ASSERT_EQ(calibration->curves.size(), 2U);
+  EXPECT_EQ(calibration->curves[0].record.list_size, 64U);
+  EXPECT_EQ(calibration->curves[0].points[1].recall, 0.96875F);
+  EXPECT_EQ(calibration->curves[1].record.refine_bytes, 14U);
+  EXPECT_EQ(calibration->curves[1].record.width, 4U);
+  EXPECT_EQ(calibration->curves[1].points[0].blocks, 20.25F);
+  EXPECT_EQ(encode_calibration(*calibration), bytes);
 }
 
 TEST(GoldenV1, CodesHeader) {

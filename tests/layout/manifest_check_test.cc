@@ -103,6 +103,37 @@ TEST(ManifestCheck, Segments) {
   });
 }
 
+TEST(ManifestCheck, ACalibrationIsOfTheFirstSegmentAndHasItsBit) {
+  const auto with = [](auto& m, std::uint64_t segment) {
+    m.files.push_back(sample_file(m, 30, Role::calibration, segment, 1, 100));
+    m.header.compatible = kCompatibleCalibration;
+  };
+  Manifest good = sample_manifest();
+  with(good, 3);
+  EXPECT_TRUE(check_manifest(good));
+  ASSERT_NE(good.calibration(), nullptr);
+  EXPECT_EQ(good.calibration()->number, 30U);
+  EXPECT_EQ(sample_manifest().calibration(), nullptr);
+  expect_each_refused({
+      {"of another segment", [&](auto& m) { with(m, 5); }, {"segment 3", "calibration files 0"}},
+      {"without its bit",
+       [&](auto& m) {
+         with(m, 3);
+         m.header.compatible = 0;
+       },
+       {"calibration files 1", "0"}},
+      {"a bit without it",
+       [](auto& m) { m.header.compatible = kCompatibleCalibration; },
+       {"calibration files 0", "1"}},
+      {"two",
+       [&](auto& m) {
+         with(m, 3);
+         m.files.push_back(sample_file(m, 31, Role::calibration, 3, 1, 100));
+       },
+       {"calibration files 2", "1"}},
+  });
+}
+
 TEST(ManifestCheck, BlockShapes) {
   for (const std::uint32_t bytes :
        {0U, 1U, 4095U, 8193U, 6144U, (1U << 20) + 4096, 1U << 31, 0xffff'f000U, 0xffff'ffffU})
@@ -126,8 +157,8 @@ TEST(ManifestCheck, Files) {
       {"identity twice",
        [](auto& m) { m.files[1].identity = m.files[9].identity; },
        {"two files of identity"}},
-      {"role 0", [](auto& m) { m.files[3].role = 0; }, {"file 13: role 0", "1 to 6"}},
-      {"role 7", [](auto& m) { m.files[3].role = 7; }, {"file 13: role 7"}},
+      {"role 0", [](auto& m) { m.files[3].role = 0; }, {"file 13: role 0", "1 to 7"}},
+      {"role 8", [](auto& m) { m.files[3].role = 8; }, {"file 13: role 8"}},
       {"reserved", [](auto& m) { m.files[3].reserved = 1; }, {"file 13: reserved 1"}},
       {"no such segment", [](auto& m) { m.files[3].segment = 4; }, {"file 13: segment 4"}},
       {"blocks of another size",

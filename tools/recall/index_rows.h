@@ -7,12 +7,12 @@
 #include <utility>
 #include <vector>
 
-#include "tools/groundtruth/exact.h"
+#include "engine/search/exact.h"
 
 namespace cairn::tools {
 
 /// The index must outlive the stream.
-class IndexRows final : public RowStream {
+class IndexRows final : public search::RowStream {
  public:
   explicit IndexRows(const Index& index) : index_(index), stats_(index.stats()) {}
   DType dtype() const override { return stats_.dtype; }

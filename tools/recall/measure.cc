@@ -82,6 +82,7 @@ class Measurement {
     request.k = options_.k;
     request.list_size = options_.list_size;
     request.slack = options_.slack;
+    request.recall = options_.recall;
     return request;
   }
 
@@ -201,9 +202,17 @@ Result<RecallRow> measure_recall(const Index& index, const VectorBatch& queries,
       static_cast<double>(std::min<std::uint64_t>(options.k, index.stats().vector_count));
   const Latency latency = latency_of(std::move(total.latency_us));
   const auto mean = [n](std::uint64_t sum) { return static_cast<double>(sum) / n; };
-  return RecallRow{.list_size = options.list_size,
+  std::uint32_t list_size = options.list_size;
+  std::optional<double> slack = options.slack;
+  if (options.recall) {
+    CAIRN_ASSIGN(const SearchEffort effort, index.effort(options.k, *options.recall));
+    list_size = effort.list_size;
+    slack = double{options.batch_reads != 0 ? effort.slack : effort.slack_wide};
+  }
+  return RecallRow{.list_size = list_size,
                    .threads = options.threads,
-                   .slack = options.slack,
+                   .asked = options.recall,
+                   .slack = slack,
                    .recall = static_cast<double>(total.hits) / (n * k),
                    .qps = n / wall_s,
                    .mean_us = latency.mean_us,

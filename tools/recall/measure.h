@@ -15,7 +15,8 @@ namespace cairn::tools {
 struct RecallOptions {
   std::uint32_t k = 10;
   std::uint32_t list_size = 0;
-  std::optional<float> slack = {};  // of SearchRequest
+  std::optional<float> slack = {};    // of SearchRequest
+  std::optional<double> recall = {};  // of SearchRequest, in place of the two
   std::uint32_t threads = 1;
   /// 0: each thread has one query at a time and latency is that of one query. Otherwise each
   /// thread interleaves its share on one ring with this many reads in flight.
@@ -24,6 +25,7 @@ struct RecallOptions {
 
 struct RecallRow {
   std::uint32_t list_size = 0, threads = 1;
+  std::optional<double> asked = {};  // recall, and then what it came to
   std::optional<double> slack = {};
   double recall = 0, qps = 0;
   double mean_us = 0, p50_us = 0, p99_us = 0, p999_us = 0;  // of one query; 0 in a batch

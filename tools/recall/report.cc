@@ -32,6 +32,7 @@ nlohmann::ordered_json or_null(const std::optional<double>& value) {
 std::vector<std::string> recall_titles(std::string list_name) {
   return {std::move(list_name),
           "slack",
+          "asked",
           "threads",
           "recall",
           "QPS",
@@ -51,7 +52,8 @@ std::vector<std::string> recall_titles(std::string list_name) {
 
 std::vector<std::string> recall_cells(const RecallRow& row) {
   return {std::to_string(row.list_size),
-          figure(row.slack, 2),
+          figure(row.slack, 3),
+          figure(row.asked, 3),
           std::to_string(row.threads),
           fmt::format("{:.4f}", row.recall),
           whole(row.qps),
@@ -72,6 +74,7 @@ std::vector<std::string> recall_cells(const RecallRow& row) {
 nlohmann::ordered_json recall_json(const RecallRow& row) {
   return {{"list_size", row.list_size},
           {"slack", or_null(row.slack)},
+          {"asked", or_null(row.asked)},
           {"threads", row.threads},
           {"recall", row.recall},
           {"qps", row.qps},

@@ -1,5 +1,6 @@
 // cairn build: an index folder from files of vectors.
 #include <cairn/builder.h>
+#include <cairn/calibrate.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "tools/build/plan_report.h"
 #include "tools/interrupt.h"
 #include "tools/vector_files.h"
+#include "tools/vectors.h"
 #include "tools/verbs/verbs.h"
 
 namespace cairn::tools {
@@ -17,7 +19,8 @@ namespace {
 
 struct Options {
   std::vector<std::string> inputs, labels;
-  std::string index, progress;  // progress: "" when not given
+  std::string index, calibration;
+  std::string progress;  // "" when not given
   BuildOptions build;
   std::uint64_t vectors = 0;  // of a dry run
   bool quiet = false, json = false, dry_run = false;
@@ -81,6 +84,13 @@ Status build(Options& options) {
     print_plan(options, plan);
     return {};
   }
+  Vectors queries;
+  if (!options.calibration.empty()) {
+    CAIRN_ASSIGN(queries, load_vectors(options.calibration, options.build.metric));
+    CAIRN_TRY(check_shape(options.calibration, queries.shape(), {source->dtype(), source->dim()},
+                          "the input", "calibrate with"));
+    options.build.calibration_rows = 0;
+  }
   auto report = run_build(options, *source);
   if (!report) {
     Error error = std::move(report).error();
@@ -89,6 +99,10 @@ Status build(Options& options) {
       error = signal.error();
     return fail(with_way_on(std::move(error), options.index));
   }
+  if (queries.dim != 0)
+    CAIRN_TRY(calibrate_index(options.index, {.queries = queries.batch(),
+                                              .memory_bytes = options.build.memory_bytes,
+                                              .threads = options.build.threads}));
   if (options.json)
     print(report_json(*report).dump() + "\n");
   else if (!options.quiet)
@@ -104,6 +118,9 @@ void declare_input(CLI::App& command, Options& options) {
                   "sorted by name")
       ->required();
   command.add_option("--index", options.index, "New folder")->required();
+  command.add_option("--calibration", options.calibration,
+                     "Queries like those to come, to measure recall with in place of rows of the "
+                     "input");
   command.add_option(
       "--labels", options.labels,
       "64-bit labels: one file for all vectors, or one for each file of vectors in their order. "
@@ -124,6 +141,11 @@ void declare_index(CLI::App& command, BuildOptions& build) {
   command
       .add_option("--nav-edges", build.nav_edges,
                   "Edges of a node that are kept in RAM form, default 32")
+      ->check(at_least(0));
+  command
+      .add_option("--calibration-rows", build.calibration_rows,
+                  "Rows that recall is measured with at the end, for `--recall`, default 1000; 0: "
+                  "it is not measured")
       ->check(at_least(0));
   command.add_option("--seed", build.seed, "Same seed, same bytes; default 1")->check(at_least(0));
 }

@@ -20,7 +20,7 @@ struct Options {
   bool quiet = false;
 };
 
-Status write(const Options& options, const ExactNeighbors& exact, std::uint32_t queries) {
+Status write(const Options& options, const search::ExactNeighbors& exact, std::uint32_t queries) {
   CAIRN_ASSIGN(const auto writer,
                formats::ResultWriter::create(options.output, {.queries = queries, .k = exact.k}));
   for (std::size_t i = 0; i < queries; ++i) {
@@ -39,7 +39,7 @@ Status groundtruth(const Options& options) {
   CAIRN_TRY(check_shape(options.queries, queries.shape(), {reader->dtype(), reader->dim()},
                         "'" + options.input + "'"));
   FileRows base{std::move(reader)};
-  ExactOptions exact;
+  search::ExactOptions exact;
   exact.metric = options.metric;
   exact.k = static_cast<std::uint32_t>(std::min<std::uint64_t>(options.k, base.count()));
   exact.threads = thread_count(options.threads);
@@ -50,7 +50,7 @@ Status groundtruth(const Options& options) {
     progress.update(done, total);
     return check_interrupt();
   };
-  auto found = exact_neighbors(base, queries.batch(), exact);
+  auto found = search::exact_neighbors(base, queries.batch(), exact);
   if (!found) return fail(std::move(found.error()).in_file(options.input));
   return write(options, *found, static_cast<std::uint32_t>(queries.count()));
 }

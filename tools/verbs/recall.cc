@@ -21,6 +21,8 @@ struct Options {
   std::string queries, groundtruth;
   std::vector<std::uint32_t> list_sizes = {10, 20, 40, 80, 160};
   std::vector<float> slacks;
+  std::vector<double> recalls;
+  std::vector<std::string> memories;  // sizes; empty: the default of the library
   RecallOptions measure;
   bool json = false;
 };
@@ -30,7 +32,7 @@ Result<std::vector<float>> compute_groundtruth(const Index& index, const VectorB
                                                std::uint32_t k, bool quiet) {
   IndexRows rows(index);
   Progress progress{"groundtruth", rows.count(), quiet};
-  ExactOptions options;
+  search::ExactOptions options;
   options.metric = index.stats().metric;
   options.k = k;
   options.threads = thread_count(0);
@@ -38,26 +40,36 @@ Result<std::vector<float>> compute_groundtruth(const Index& index, const VectorB
     progress.update(done, total);
     return Status{};
   };
-  CAIRN_ASSIGN(const ExactNeighbors exact, exact_neighbors(rows, queries, options));
+  CAIRN_ASSIGN(const search::ExactNeighbors exact, search::exact_neighbors(rows, queries, options));
   std::vector<float> kth(queries.count);
   for (std::size_t i = 0; i < kth.size(); ++i) kth[i] = exact.distances[i * k + k - 1];
   return kth;
 }
 
-void print_table(const std::vector<RecallRow>& rows, const IndexStats& stats) {
+void print_table(const std::vector<RecallRow>& rows, const std::vector<IndexStats>& opened) {
   Table table(recall_titles("list"));
   for (const RecallRow& row : rows) table.add(recall_cells(row));
   print(table.text());
-  print(fmt::format(
-      "{:.1f} bytes of RAM a vector: codes {} + {} B, {} edges; {}; reads are of 4 KiB"
-      ", the cache is empty at the start of each row\n",
-      static_cast<double>(stats.index_ram_bytes) / static_cast<double>(stats.vector_count),
-      stats.code_bytes, stats.refine_bytes_loaded, stats.nav_edges_loaded, stats.io_backend));
+  for (const IndexStats& stats : opened)
+    print(fmt::format(
+        "{}, {:.1f} bytes of RAM a vector: codes {} + {} B, {} edges\n",
+        show_bytes(stats.index_ram_bytes),
+        static_cast<double>(stats.index_ram_bytes) / static_cast<double>(stats.vector_count),
+        stats.code_bytes, stats.refine_bytes_loaded, stats.nav_edges_loaded));
+  print(fmt::format("{}; reads are of 4 KiB, the cache is empty at the start of each row\n",
+                    opened.front().io_backend));
 }
 
-/// Every list size, each with every slack.
+/// Every recall asked for; else every list size, each with every slack.
 std::vector<RecallOptions> rows_of(const Options& options) {
   std::vector<RecallOptions> rows;
+  for (const double recall : options.recalls) {
+    RecallOptions row = options.measure;
+    row.recall = recall;
+    row.threads = thread_count(row.threads);
+    rows.push_back(row);
+  }
+  if (!rows.empty()) return rows;
   for (const std::uint32_t list_size : options.list_sizes) {
     RecallOptions row = options.measure;
     row.list_size = list_size;
@@ -71,38 +83,77 @@ std::vector<RecallOptions> rows_of(const Options& options) {
   return rows;
 }
 
-Status recall(const Options& options) {
-  CAIRN_ASSIGN(const auto index, open_index(options.index));
-  const IndexStats stats = index->stats();
-  CAIRN_ASSIGN(const Vectors queries, load_vectors(options.queries, stats.metric));
-  CAIRN_TRY(check_shape(options.queries, queries.shape(), {stats.dtype, stats.dim}, "the index"));
-  const auto k =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(options.measure.k, stats.vector_count));
-  std::vector<float> kth;
-  if (options.groundtruth.empty()) {
-    CAIRN_ASSIGN(kth, compute_groundtruth(*index, queries.batch(), k, options.index.quiet));
-  } else {
-    CAIRN_ASSIGN(kth, read_kth_distances(options.groundtruth, queries.count(), k));
-  }
-  std::vector<RecallRow> rows;
-  for (const RecallOptions& measure : rows_of(options)) {
-    Progress progress{fmt::format("list {}", measure.list_size), queries.count(),
-                      options.index.quiet};
+Result<std::vector<float>> truth(const Options& options, const Index& index,
+                                 const Vectors& queries) {
+  const auto k = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(options.measure.k, index.stats().vector_count));
+  if (options.groundtruth.empty())
+    return compute_groundtruth(index, queries.batch(), k, options.index.quiet);
+  return read_kth_distances(options.groundtruth, queries.count(), k);
+}
+
+/// All rows of one state of memory.
+Status measure(const Options& options, const Index& index, const Vectors& queries,
+               std::span<const float> kth, std::vector<RecallRow>& rows) {
+  for (const RecallOptions& wanted : rows_of(options)) {
+    const std::string what = wanted.recall ? fmt::format("recall {:g}", *wanted.recall)
+                                           : fmt::format("list {}", wanted.list_size);
+    Progress progress{what, queries.count(), options.index.quiet};
     CAIRN_ASSIGN(const RecallRow row,
-                 measure_recall(*index, queries.batch(), kth, measure, [&](std::uint64_t done) {
+                 measure_recall(index, queries.batch(), kth, wanted, [&](std::uint64_t done) {
                    progress.update(done);
                    return Status{};
                  }));
     if (options.json) print(recall_json(row).dump() + "\n");
     rows.push_back(row);
   }
-  if (!options.json) print_table(rows, stats);
+  return {};
+}
+
+Result<std::vector<IndexOptions>> states_of(const Options& options) {
+  std::vector<IndexOptions> states;
+  for (const std::string& text : options.memories) {
+    states.push_back(options.index);
+    CAIRN_ASSIGN(states.back().memory, parse_size(text));
+  }
+  if (states.empty()) states.push_back(options.index);
+  return states;
+}
+
+Status recall(const Options& options) {
+  CAIRN_ASSIGN(const auto states, states_of(options));
+  std::vector<IndexStats> opened;
+  std::vector<RecallRow> rows;
+  Vectors queries;
+  std::vector<float> kth;
+  for (const IndexOptions& state : states) {
+    CAIRN_ASSIGN(const auto index, open_index(state));
+    const IndexStats stats = index->stats();
+    if (opened.empty()) {
+      CAIRN_ASSIGN(queries, load_vectors(options.queries, stats.metric));
+      CAIRN_TRY(
+          check_shape(options.queries, queries.shape(), {stats.dtype, stats.dim}, "the index"));
+      CAIRN_ASSIGN(kth, truth(options, *index, queries));
+    }
+    opened.push_back(stats);
+    CAIRN_TRY(measure(options, *index, queries, kth, rows));
+  }
+  if (!options.json) print_table(rows, opened);
   return {};
 }
 
 Run declare(CLI::App& command) {
   auto options = std::make_shared<Options>();
-  add_index_options(command, options->index);
+  add_index_access(command, options->index);
+  command
+      .add_option("--memory", options->memories,
+                  "S1,S2,... RAM for the index, e.g. 512M or 60B/v (bytes a vector): the index is "
+                  "opened with each; default: all that helps, at most half of what there is")
+      ->delimiter(',')
+      ->check([](const std::string& text) {
+        const auto size = parse_size(text);
+        return size ? std::string() : size.error().to_string();
+      });
   command.add_option("--queries", options->queries, "Queries, of the index's dimension and type")
       ->required();
   command.add_option("--groundtruth", options->groundtruth,
@@ -117,6 +168,13 @@ Run declare(CLI::App& command) {
                   "S1,S2,... a row for each: end a search when nothing unread looks nearer than "
                   "1 + S times its k-th result; default: read the whole list")
       ->delimiter(',');
+  command
+      .add_option("--recall", options->recalls,
+                  "R1,R2,... a row for each recall asked for by name, e.g. 0.9,0.95, in place of "
+                  "list sizes and slacks; the index must be calibrated")
+      ->delimiter(',')
+      ->excludes("--list-size")
+      ->excludes("--slack");
   add_threads(command, options->measure.threads);
   command
       .add_option("--batch", options->measure.batch_reads,
@@ -134,7 +192,9 @@ Verb recall_verb() {
           "start. A distinct\n"
           "returned label counts if it is no farther than the k-th true neighbour.\n\n",
           "  cairn recall --index photos.cairn --queries query.u8bin --groundtruth truth.bin \\\n"
-          "      -k 10 --list-size 10,20,40 --memory 60B/v",
+          "      -k 10 --list-size 10,20,40 --memory 60B/v\n"
+          "  cairn recall --index photos.cairn --queries query.u8bin --recall 0.9,0.95,0.99 \\\n"
+          "      --memory 40B/v,60B/v,120B/v --batch 32",
           declare};
 }
 

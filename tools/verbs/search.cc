@@ -23,6 +23,7 @@ struct Options {
   std::string queries, output;
   std::uint32_t k = 10, list_size = 0, reads_max = 0;
   std::optional<float> slack;
+  std::optional<double> recall;
   bool json = false;
 
   bool prints() const { return json || output.empty(); }
@@ -96,6 +97,7 @@ Status answer(const Options& options, const Index& index, const VectorBatch& que
     requests[i].k = options.k;
     requests[i].list_size = options.list_size;
     requests[i].slack = options.slack;
+    requests[i].recall = options.recall;
     requests[i].reads_max = options.reads_max;
   }
   const auto results = index.search_batch(requests);
@@ -146,6 +148,12 @@ Run declare(CLI::App& command) {
   command.add_option("--slack", options->slack,
                      "End a search when nothing unread looks nearer than 1 + SLACK times its k-th "
                      "result; 0 to 0.3 is usual");
+  command
+      .add_option("--recall", options->recall,
+                  "Recall to aim at, e.g. 0.95, in place of a list size and slack; the index must "
+                  "be calibrated, which a build does")
+      ->excludes("--list-size")
+      ->excludes("--slack");
   command.add_option("--reads-max", options->reads_max, "Most reads a query, in units of 4 KiB")
       ->check(at_least(1));
   command.add_option("--output", options->output, kResultHelp);

@@ -11,6 +11,8 @@ Verb build_verb();
 Verb search_verb();
 Verb groundtruth_verb();
 Verb recall_verb();
+Verb explain_verb();
+Verb calibrate_verb();
 Verb inspect_verb();
 Verb verify_verb();
 Verb convert_verb();
@@ -18,8 +20,8 @@ Verb generate_verb();
 
 /// In the order of `cairn --help`.
 inline std::vector<Verb> all_verbs() {
-  return {build_verb(),   search_verb(), groundtruth_verb(), recall_verb(),
-          inspect_verb(), verify_verb(), convert_verb(),     generate_verb()};
+  return {build_verb(),     search_verb(),  groundtruth_verb(), recall_verb(),  explain_verb(),
+          calibrate_verb(), inspect_verb(), verify_verb(),      convert_verb(), generate_verb()};
 }
 
 }  // namespace cairn::tools

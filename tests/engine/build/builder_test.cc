@@ -17,6 +17,7 @@ namespace {
 
 BuildOptions small_options(Metric metric = Metric::l2) {
   BuildOptions options;
+  options.calibration_rows = 0;
   options.metric = metric;
   options.degree = 24;
   options.code_bytes = 4;
@@ -270,6 +271,7 @@ TEST(Builder, RefusesBadOptions) {
   refused(0, {}, "dim");
   refused(kDimMax + 1, {}, "dim");
   BuildOptions options;
+  options.calibration_rows = 0;
   options.code_bytes = 0;
   refused(4, options, "code_bytes");
   for (const std::uint32_t degree : {7U, 513U}) {

@@ -45,6 +45,7 @@ class SlowSyncs final : public io::ForwardingFs {
 
 BuildOptions complete_options() {
   BuildOptions options;
+  options.calibration_rows = 0;
   options.code_bytes = options.refine_bytes = 8;
   options.threads = 2;
   options.memory_bytes = std::uint64_t{1} << 30;

@@ -51,6 +51,7 @@ class BaselineKernels {
 
 BuildReport build_golden(const std::string& folder, std::uint32_t threads) {
   BuildOptions options;
+  options.calibration_rows = 0;
   options.degree = 12;
   options.code_bytes = 4;
   options.refine_bytes = 8;

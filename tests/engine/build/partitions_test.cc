@@ -18,6 +18,7 @@ namespace {
 
 BuildOptions options_of(Metric metric, std::uint32_t partitions) {
   BuildOptions options;
+  options.calibration_rows = 0;
   options.metric = metric;
   options.degree = 24;
   options.code_bytes = 4;
@@ -293,6 +294,7 @@ TEST(PartitionsOf, VectorsAreFoundAsInOne) {
 
 BuildOptions with_memory(std::uint64_t bytes) {
   BuildOptions options;
+  options.calibration_rows = 0;
   options.memory_bytes = bytes;
   return options;
 }

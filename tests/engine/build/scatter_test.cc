@@ -24,6 +24,7 @@ struct Kind {
 
 BuildOptions options_of(Metric metric, std::uint32_t threads = 2) {
   BuildOptions options;
+  options.calibration_rows = 0;
   options.metric = metric;
   options.threads = threads;
   return options;

@@ -229,6 +229,7 @@ TEST(Spool, GoesOnAfterALossOfPower) {
 TEST(Spool, IsASourceOfABuild) {
   const Rows rows = random_rows(300, 6, DType::u8, 2);
   BuildOptions options;
+  options.calibration_rows = 0;
   options.degree = 8;
   options.code_bytes = 2;
   options.refine_bytes = 2;

@@ -18,6 +18,7 @@ BuildOptions options() {
   options.refine_bytes = 2;
   options.threads = 1;
   options.partitions = 3;
+  options.calibration_rows = 4;
   options.memory_bytes = std::uint64_t{1} << 30;
   return options;
 }

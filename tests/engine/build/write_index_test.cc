@@ -15,6 +15,7 @@ namespace {
 
 BuildOptions options_of(Metric metric, std::uint64_t seed) {
   BuildOptions options;
+  options.calibration_rows = 0;
   options.metric = metric;
   options.degree = 8;
   options.nav_edges = 8;

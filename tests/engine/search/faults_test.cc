@@ -23,6 +23,7 @@ const Rows& rows() {
 
 void build_on(io::Fs& fs) {
   BuildOptions options;
+  options.calibration_rows = 0;
   options.degree = 16;
   options.code_bytes = 4;
   options.refine_bytes = 4;

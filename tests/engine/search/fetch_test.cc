@@ -26,6 +26,7 @@ TEST(Get, TakesTwoReadsBesideTheVectorsOwn) {
   for (std::uint64_t i = 0; i < kRows; ++i) labels.push_back(spread_label(i, kRows));
   sim::SimFs fs;
   BuildOptions options;
+  options.calibration_rows = 0;
   options.degree = 8;
   options.code_bytes = 1;
   options.refine_bytes = 0;

@@ -15,6 +15,7 @@ std::unique_ptr<BuiltIndex> build_index(const IndexSpec& spec) {
   built->folder = built->dir.file("index");
   built->rows = build::random_rows(spec.count, spec.dim, spec.dtype, spec.seed);
   BuildOptions options;
+  options.calibration_rows = 0;
   options.metric = spec.metric;
   options.degree = spec.degree;
   options.code_bytes = std::min(8u, spec.dim);

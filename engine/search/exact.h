@@ -12,7 +12,7 @@
 #include <span>
 #include <vector>
 
-namespace cairn::tools {
+namespace cairn::search {
 
 /// A stream of base vectors that can be read again.
 class RowStream {
@@ -54,4 +54,4 @@ Result<ExactNeighbors> exact_neighbors(RowStream& base, const VectorBatch& queri
 Status check_rows(const VectorBatch& rows, Metric metric, std::uint64_t first_row,
                   std::string_view file);
 
-}  // namespace cairn::tools
+}  // namespace cairn::search

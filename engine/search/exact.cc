@@ -1,4 +1,4 @@
-#include "tools/groundtruth/exact.h"
+#include "engine/search/exact.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,9 +10,9 @@
 #include "engine/math/distance.h"
 #include "engine/math/row_check.h"
 #include "engine/math/tile.h"
-#include "tools/groundtruth/nearest_heap.h"
+#include "engine/search/nearest_heap.h"
 
-namespace cairn::tools {
+namespace cairn::search {
 namespace {
 
 /// Queries of a tile: a multiple of 12; with kBlockRows 192 KiB of distances, which stay in L2.
@@ -253,4 +253,4 @@ Status check_rows(const VectorBatch& rows, Metric metric, std::uint64_t first_ro
   return {};
 }
 
-}  // namespace cairn::tools
+}  // namespace cairn::search

@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-namespace cairn::tools {
+namespace cairn::search {
 
 class NearestHeap {
  public:
@@ -50,4 +50,4 @@ class NearestHeap {
   std::vector<Entry> entries_;
 };
 
-}  // namespace cairn::tools
+}  // namespace cairn::search

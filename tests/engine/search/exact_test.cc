@@ -1,4 +1,4 @@
-#include "tools/groundtruth/exact.h"
+#include "engine/search/exact.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@
 #include "engine/math/row_check.h"
 #include "tools/vectors.h"
 
-namespace cairn::tools {
+namespace cairn::search {
 namespace {
 
 constexpr std::uint64_t kSeed = 5;
@@ -65,7 +65,7 @@ ExactNeighbors naive(const Set& base, const Set& queries, Metric metric, std::ui
 void expect_exact(const Set& base, const Set& queries, Metric metric, std::uint32_t k) {
   SCOPED_TRACE(testing::Message() << metric_name(metric) << ' ' << dtype_name(base.dtype) << " dim "
                                   << base.dim << " seed " << kSeed);
-  MemoryRows rows{base.batch()};
+  tools::MemoryRows rows{base.batch()};
   ExactOptions options;
   options.metric = metric;
   options.k = k;
@@ -131,7 +131,7 @@ TEST(Exact, DoesNotDependOnThreads) {
   const Set queries = random_set(DType::f32, 24, 200, kSeed + 1);
   std::vector<ExactNeighbors> all;
   for (std::uint32_t threads : {1U, 2U, 7U}) {
-    MemoryRows rows{base.batch()};
+    tools::MemoryRows rows{base.batch()};
     ExactOptions options;
     options.k = 20;
     options.threads = threads;
@@ -143,7 +143,7 @@ TEST(Exact, DoesNotDependOnThreads) {
 
 TEST(Exact, NamesTheRowThatHasNoDistance) {
   Set base = random_set(DType::f32, 4, 100, kSeed);
-  MemoryRows rows{base.batch()};
+  tools::MemoryRows rows{base.batch()};
   ExactOptions options;
   options.k = 1;
   const auto error_of = [&](Metric metric) {
@@ -164,7 +164,7 @@ TEST(Exact, NamesTheRowThatHasNoDistance) {
 
 TEST(Exact, ProgressEndsTheWork) {
   const Set base = random_set(DType::u8, 4, 100, kSeed);
-  MemoryRows rows{base.batch()};
+  tools::MemoryRows rows{base.batch()};
   ExactOptions options;
   options.k = 1;
   options.progress = [](std::uint64_t done, std::uint64_t total) -> Status {
@@ -178,4 +178,4 @@ TEST(Exact, ProgressEndsTheWork) {
 }
 
 }  // namespace
-}  // namespace cairn::tools
+}  // namespace cairn::search

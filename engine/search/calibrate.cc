@@ -1,0 +1,364 @@
+#include "engine/search/calibrate.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "engine/math/kmeans.h"
+#include "engine/search/curve.h"
+#include "engine/search/exact.h"
+#include "engine/search/process_memory.h"
+#include "engine/search/snapshot.h"
+#include "engine/search/trace.h"
+#include "engine/search/vector_scan.h"
+
+namespace cairn::search {
+namespace {
+
+/// Neighbours for which curves are measured. Means over 100 neighbours of a query vary less than
+/// over 1 or 10, and cost more: fewer queries do.
+constexpr std::array<std::uint32_t, 3> kNeighbors = {1, 10, 100};
+constexpr std::uint32_t kManyNeighbors = 100;
+constexpr std::size_t kManyNeighborsShare = 8;
+constexpr std::size_t kLongListShare = 2;
+constexpr std::size_t kWideShare = 5;
+constexpr std::array kWideLevels = {0.6, 0.8, 0.9, 0.95, 0.99};
+constexpr std::size_t kPilotQueries = 100;
+/// No longer list need be tried beyond the first recall, and a curve need not go beyond the second,
+/// by the few that say it.
+constexpr double kRecallEnough = 0.992;
+constexpr double kPilotRecall = 0.993;
+constexpr double kPilotRecallLow = 0.9;
+constexpr float kSlackBeyondPilot = 0.02F;
+/// Shares of the progress.
+constexpr double kTruthShare = 0.2;
+
+/// The queries of a calibration: a row each, and the slot it is hidden in.
+struct Queries {
+  std::vector<std::byte> rows;
+  std::vector<TracedQuery> traced;
+  std::vector<Label> labels;  // of hidden rows; else empty
+};
+
+/// All vectors of a snapshot; notes where those of some labels came.
+class NotingRows final : public RowStream {
+ public:
+  NotingRows(const Snapshot& snapshot, std::span<const Label> labels) : snapshot_(snapshot) {
+    for (const Label label : labels) positions_[label] = 0;
+  }
+  DType dtype() const override { return snapshot_.limits().dtype; }
+  std::uint32_t dim() const override { return snapshot_.limits().dim; }
+  std::uint64_t count() const override { return snapshot_.stats().vector_count; }
+  Result<std::size_t> read(std::span<std::byte> rows) override {
+    labels_.resize(rows.size() / (std::size_t{dim()} * dtype_bytes(dtype())));
+    CAIRN_ASSIGN(const std::size_t count, scan_->next(rows, labels_));
+    for (std::size_t i = 0; i < count && !positions_.empty(); ++i)
+      if (const auto noted = positions_.find(labels_[i]); noted != positions_.end())
+        noted->second = static_cast<std::uint32_t>(next_ + i);
+    next_ += count;
+    return count;
+  }
+  Status rewind() override {
+    CAIRN_ASSIGN(scan_, scan_vectors(snapshot_));
+    next_ = 0;
+    return {};
+  }
+  std::uint32_t position(Label label) const { return positions_.at(label); }
+
+ private:
+  const Snapshot& snapshot_;
+  std::unique_ptr<VectorScan> scan_;
+  std::vector<Label> labels_;
+  std::map<Label, std::uint32_t> positions_;
+  std::uint64_t next_ = 0;
+};
+
+class Calibrator {
+ public:
+  Calibrator(io::Fs& fs, const std::string& folder, const CalibrateOptions& options)
+      : fs_(fs), folder_(folder), options_(options) {
+    if (options_.threads == 0) options_.threads = std::max(1U, std::thread::hardware_concurrency());
+    if (options_.memory_bytes == 0) options_.memory_bytes = process_memory_bytes() / 2;
+  }
+
+  Result<layout::Calibration> run() {
+    CAIRN_ASSIGN(const std::vector<std::uint64_t> steps, Snapshot::memory_steps(fs_, folder_));
+    CAIRN_ASSIGN(auto snapshot, open(steps.front()));
+    CAIRN_TRY(choose_queries(*snapshot));
+    CAIRN_TRY(find_truth(*snapshot));
+    layout::Calibration calibration;
+    calibration.source = options_.queries.count == 0 ? layout::CalibrationSource::rows
+                                                     : layout::CalibrationSource::given;
+    const auto fitting = static_cast<std::size_t>(
+        std::ranges::upper_bound(steps, options_.memory_bytes) - steps.begin());
+    for (std::size_t i = 0; i < fitting; ++i) {
+      state_share_ = (1 - kTruthShare) / static_cast<double>(fitting);
+      done_share_ = kTruthShare + static_cast<double>(i) * state_share_;
+      snapshot.reset();
+      CAIRN_ASSIGN(snapshot, open(steps[i]));
+      CAIRN_TRY(measure_state(*snapshot, calibration.curves));
+    }
+    std::ranges::sort(calibration.curves, {},
+                      [](const layout::Curve& c) { return c.record.key(); });
+    return calibration;
+  }
+
+ private:
+  /// At the step itself nothing is left for a cache, which would change no curve.
+  Result<std::unique_ptr<Snapshot>> open(std::uint64_t limit) const {
+    if (limit > options_.memory_bytes)
+      return fail({.code = ErrorCode::over_limit,
+                   .what = "calibrate in " + std::to_string(options_.memory_bytes) + " bytes",
+                   .expected = "at least " + std::to_string(limit) + " bytes"});
+    OpenOptions open;
+    open.memory_limit_bytes = limit;
+    return Snapshot::open(fs_, folder_, open, false);
+  }
+
+  bool tell(double share) const { return !options_.progress || options_.progress(share); }
+
+  // ---- queries and their true neighbours
+
+  Status choose_queries(const Snapshot& snapshot) {
+    if (options_.queries.count == 0) return choose_rows(snapshot);
+    const VectorBatch& given = options_.queries;
+    const QueryLimits& limits = snapshot.limits();
+    if (given.dim != limits.dim || given.dtype != limits.dtype)
+      return fail(
+          {.code = ErrorCode::invalid_argument,
+           .what = "calibrate with queries",
+           .found = std::to_string(given.dim) + " x " + std::string(dtype_name(given.dtype)),
+           .expected = std::to_string(limits.dim) + " x " + std::string(dtype_name(limits.dtype))});
+    CAIRN_TRY(check_rows(given, limits.metric, 0, "the queries"));
+    for (std::uint64_t i = 0; i < given.count; ++i)
+      queries_.traced.push_back({.vector = given.row(i), .hidden = {}});
+    return {};
+  }
+
+  /// Random slots, each once, that hold a vector.
+  Status choose_rows(const Snapshot& snapshot) {
+    const IndexStats stats = snapshot.stats();
+    const std::uint64_t wanted = std::min<std::uint64_t>(options_.rows, stats.vector_count / 2);
+    if (wanted == 0)
+      return fail({.code = ErrorCode::invalid_argument,
+                   .what = "calibrate with rows of the index",
+                   .found = std::to_string(options_.rows) + " of " +
+                            std::to_string(stats.vector_count) + " vectors",
+                   .expected = "rows to search for, and others to find"});
+    const std::size_t row_bytes = std::size_t{stats.dim} * dtype_bytes(stats.dtype);
+    queries_.rows.resize(wanted * row_bytes);
+    math::Rng random(options_.seed);
+    std::map<std::uint64_t, bool> drawn;
+    while (queries_.labels.size() < wanted) {
+      const std::uint64_t slot = random.next() % stats.slot_count;
+      if (!drawn.emplace(slot, true).second) continue;
+      CAIRN_TRY(take_row(snapshot, slot, row_bytes));
+    }
+    return {};
+  }
+
+  Status take_row(const Snapshot& snapshot, std::uint64_t number, std::size_t row_bytes) {
+    Ref ref;
+    while (number >= snapshot.segments()[ref.segment].slot_count)
+      number -= snapshot.segments()[ref.segment++].slot_count;
+    ref.slot = static_cast<std::uint32_t>(number);
+    const layout::BlockShape& shape = snapshot.segments()[ref.segment].shape;
+    const std::uint32_t place = ref.slot % shape.slots;
+    const io::BlockRequest at = snapshot.locate(ref.segment, ref.slot, 0);
+    const io::BlockFile& file = snapshot.block_files()[at.file];
+    CAIRN_ASSIGN(const auto buffer, io::AlignedBuffer::create(shape.block_bytes));
+    CAIRN_TRY(io::read_pages(*file.file, {file.identity, file.generation, file.block_bytes},
+                             at.block, 1, buffer.bytes()));
+    CAIRN_ASSIGN(
+        const auto view,
+        layout::BlockView::open(shape, buffer.bytes().first(shape.block_bytes), ref.slot - place));
+    if (!view.occupied(place)) return {};
+    std::byte* row = queries_.rows.data() + queries_.labels.size() * row_bytes;
+    std::memcpy(row, view.vector(place), row_bytes);
+    queries_.labels.push_back(view.label(place));
+    const QueryLimits& limits = snapshot.limits();
+    queries_.traced.push_back({.vector = {row, limits.dim, limits.dtype}, .hidden = ref});
+    return {};
+  }
+
+  Status find_truth(const Snapshot& snapshot) {
+    const std::uint64_t vectors = snapshot.stats().vector_count;
+    const std::uint64_t hidden = queries_.labels.empty() ? 0 : 1;
+    NotingRows rows(snapshot, queries_.labels);
+    ExactOptions exact;
+    exact.metric = snapshot.limits().metric;
+    exact.k =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(kNeighbors.back() + hidden, vectors));
+    exact.threads = options_.threads;
+    exact.progress = [&](std::uint64_t done, std::uint64_t total) -> Status {
+      if (tell(kTruthShare * static_cast<double>(done) / static_cast<double>(total))) return {};
+      return fail(ErrorCode::cancelled, "calibration");
+    };
+    const VectorView first = queries_.traced.front().vector;
+    CAIRN_ASSIGN(
+        const ExactNeighbors found,
+        exact_neighbors(rows, {first.data, queries_.traced.size(), first.dim, first.dtype}, exact));
+    for (const std::uint32_t k : kNeighbors) {
+      if (k + hidden > found.k) continue;
+      std::vector<float>& kth = kth_[k];
+      for (std::size_t i = 0; i < queries_.traced.size(); ++i) {
+        const auto ids = std::span(found.ids).subspan(i * found.k, k);
+        // The row itself, when it is among the first k, takes a place that is not its own.
+        const bool self =
+            hidden != 0 && std::ranges::find(ids, rows.position(queries_.labels[i])) != ids.end();
+        kth.push_back(found.distances[i * found.k + k - 1 + (self ? 1 : 0)]);
+      }
+    }
+    return {};
+  }
+
+  // ---- curves
+
+  Status measure_state(const Snapshot& snapshot, std::vector<layout::Curve>& curves) {
+    const IndexStats stats = snapshot.stats();
+    double k_done = 0;
+    for (const auto& [k, kth] : kth_) {
+      const std::vector<std::uint32_t> sizes = list_sizes(k, stats);
+      for (const std::uint32_t list_size : sizes) {
+        const TraceOptions options{.k = k,
+                                   .list_size = list_size,
+                                   .width = 1,
+                                   .slack = std::numeric_limits<float>::max(),
+                                   .slack_max = std::numeric_limits<float>::max(),
+                                   .threads = options_.threads};
+        std::vector<Trace> traces(queries_for(k, list_size == sizes.front()));
+        CAIRN_ASSIGN(const layout::Curve alone, measure_alone(snapshot, kth, options, traces));
+        curves.push_back(alone);
+        CAIRN_ASSIGN(curves.emplace_back(), measure_wide(snapshot, kth, options, alone, traces));
+        if (double{alone.points.back().recall} >= kRecallEnough) break;
+      }
+      k_done += 1;
+      if (!tell(done_share_ + state_share_ * k_done / static_cast<double>(kth_.size())))
+        return fail(ErrorCode::cancelled, "calibration");
+    }
+    return {};
+  }
+
+  /// The longer lists are for a high recall, of which a mean varies less.
+  std::size_t queries_for(std::uint32_t k, bool first_list) const {
+    const std::size_t share =
+        (k >= kManyNeighbors ? kManyNeighborsShare : 1) * (first_list ? 1 : kLongListShare);
+    return std::max<std::size_t>(1, queries_.traced.size() / share);
+  }
+
+  /// Longer ones are tried while recall is wanting. With edges in RAM a long list costs time and a
+  /// short one is tried first; where blocks lead the way the list only bounds what is read.
+  static std::vector<std::uint32_t> list_sizes(std::uint32_t k, const IndexStats& stats) {
+    std::vector<std::uint32_t> sizes;
+    if (stats.nav_edges_loaded != 0) sizes.push_back(std::max(2 * k, 16U));
+    for (std::uint32_t size = std::max(4 * k, 64U); sizes.size() < 4; size *= 3) {
+      if (size >= stats.vector_count / 4) break;
+      sizes.push_back(size);
+    }
+    if (sizes.empty()) sizes.push_back(2 * k);
+    return sizes;
+  }
+
+  static layout::Curve curve_of(const Snapshot& snapshot, const TraceOptions& options,
+                                std::size_t queries) {
+    const IndexStats stats = snapshot.stats();
+    layout::Curve curve;
+    curve.record = {.refine_bytes = stats.refine_bytes_loaded,
+                    .nav_edges = stats.nav_edges_loaded,
+                    .k = options.k,
+                    .width = options.width,
+                    .list_size = options.list_size,
+                    .queries = static_cast<std::uint32_t>(queries),
+                    .points = 0,
+                    .reserved = 0};
+    return curve;
+  }
+
+  Status trace(const Snapshot& snapshot, std::span<const float> kth, const TraceOptions& options,
+               std::size_t begin, std::size_t end, std::vector<Trace>& traces) const {
+    const std::size_t count = end - begin;
+    return trace_searches(
+        snapshot, std::span(queries_.traced).subspan(begin, count), kth.subspan(begin, count),
+        options, std::span(traces).subspan(begin, count), [&] { return tell(done_share_); });
+  }
+
+  /// How much slack the others need, by what a few found.
+  static float enough_slack(std::span<const layout::CurvePoint> pilot) {
+    const layout::CurvePoint* low = point_of(pilot, kPilotRecallLow);
+    const layout::CurvePoint* high = point_of(pilot, kPilotRecall);
+    if (high == nullptr) return std::numeric_limits<float>::max();
+    return high->slack + (high->slack - low->slack) / 2 + kSlackBeyondPilot;
+  }
+  /// The first point of such a recall, or null.
+  static const layout::CurvePoint* point_of(std::span<const layout::CurvePoint> points,
+                                            double recall) {
+    const auto at = std::ranges::find_if(
+        points, [&](const layout::CurvePoint& point) { return double{point.recall} >= recall; });
+    return at == points.end() ? nullptr : &*at;
+  }
+
+  Result<layout::Curve> measure_alone(const Snapshot& snapshot, std::span<const float> kth,
+                                      TraceOptions options, std::vector<Trace>& traces) {
+    const std::size_t count = traces.size();
+    const std::size_t pilot = std::min(count, kPilotQueries);
+    CAIRN_TRY(trace(snapshot, kth, options, 0, pilot, traces));
+    options.slack_max =
+        enough_slack(make_curve(std::span(traces).first(pilot), options.k, options.slack_max));
+    CAIRN_TRY(trace(snapshot, kth, options, pilot, count, traces));
+    layout::Curve curve = curve_of(snapshot, options, count);
+    curve.points = make_curve(traces, options.k, options.slack_max);
+    return curve;
+  }
+
+  /// A lone search at its full width. The difference to one block at a time is measured with a part
+  /// of the queries, each compared with itself: it varies little.
+  Result<layout::Curve> measure_wide(const Snapshot& snapshot, std::span<const float> kth,
+                                     TraceOptions options, const layout::Curve& alone,
+                                     const std::vector<Trace>& traces) const {
+    options.width = snapshot.limits().beam_width;
+    const std::size_t count = std::max<std::size_t>(1, traces.size() / kWideShare);
+    layout::Curve curve = curve_of(snapshot, options, count);
+    for (const double level : kWideLevels) {
+      const layout::CurvePoint* at = point_of(alone.points, level);
+      const layout::CurvePoint& mean = at == nullptr ? alone.points.back() : *at;
+      if (!curve.points.empty() && curve.points.back().slack >= mean.slack) continue;
+      options.slack = mean.slack;
+      std::vector<Trace> wide(count);
+      CAIRN_TRY(trace(snapshot, kth, options, 0, count, wide));
+      const layout::CurvePoint found = mean_at(wide, options.k, std::numeric_limits<float>::max());
+      const layout::CurvePoint paired =
+          mean_at(std::span(traces).first(count), options.k, mean.slack);
+      const layout::CurvePoint before =
+          curve.points.empty() ? layout::CurvePoint{} : curve.points.back();
+      curve.points.push_back(
+          {mean.slack, std::clamp(mean.recall + found.recall - paired.recall, before.recall, 1.0F),
+           std::max(before.blocks, mean.blocks + found.blocks - paired.blocks),
+           std::max(0.0F, mean.codes + found.codes - paired.codes)});
+    }
+    return curve;
+  }
+
+  io::Fs& fs_;
+  std::string folder_;
+  CalibrateOptions options_;
+  Queries queries_;
+  std::map<std::uint32_t, std::vector<float>> kth_;  // by k
+  double done_share_ = 0, state_share_ = 0;
+};
+
+}  // namespace
+
+Result<layout::Calibration> measure_calibration(io::Fs& fs, const std::string& folder,
+                                                const CalibrateOptions& options) {
+  return Calibrator(fs, folder, options).run();
+}
+
+}  // namespace cairn::search

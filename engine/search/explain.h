@@ -1,0 +1,14 @@
+// A search that tells what it does.
+#pragma once
+
+#include <cairn/index.h>
+
+#include "engine/search/snapshot.h"
+
+namespace cairn::search {
+
+/// See Index::explain; `request` has been checked.
+Result<Explanation> explain_search(const Snapshot& snapshot, const SearchRequest& request,
+                                   const io::DeviceOptions& device);
+
+}  // namespace cairn::search

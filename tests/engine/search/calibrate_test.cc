@@ -1,0 +1,297 @@
+// Recall by name: what was measured on an index holds for searches that ask for it.
+#include <cairn/calibrate.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <random>
+
+#include "engine/search/calibrate.h"
+#include "engine/search/curve.h"
+#include "engine/search/trace.h"
+#include "tests/engine/search/search_test_util.h"
+
+namespace cairn::search::testing {
+namespace {
+
+constexpr std::uint32_t kVectors = 6000, kQueries = 400, kDim = 48;
+constexpr std::ptrdiff_t kRowBytes = kDim * sizeof(float);
+
+/// Rows of one kind, hard to search for their number: those of the index, then the queries.
+const Rows& all_rows() {
+  static const Rows rows = [] {
+    constexpr std::uint32_t kLatent = 14;
+    std::mt19937_64 random(11);
+    std::normal_distribution<float> normal;
+    std::vector<float> axes(kLatent * kDim), floats;
+    for (float& x : axes) x = normal(random);
+    for (std::uint32_t i = 0; i < kVectors + kQueries; ++i) {
+      std::array<float, kLatent> at;
+      for (float& x : at) x = normal(random);
+      for (std::uint32_t d = 0; d < kDim; ++d) {
+        float sum = normal(random) / 4;
+        for (std::uint32_t a = 0; a < kLatent; ++a) sum += at[a] * axes[a * kDim + d];
+        floats.push_back(sum);
+      }
+    }
+    const auto bytes = std::as_bytes(std::span(floats));
+    return Rows{{bytes.begin(), bytes.end()}, kDim, DType::f32};
+  }();
+  return rows;
+}
+Rows part(std::uint32_t first, std::uint32_t count) {
+  const auto begin = all_rows().bytes.begin() + std::ptrdiff_t{first} * kRowBytes;
+  return {{begin, begin + std::ptrdiff_t{count} * kRowBytes}, kDim, DType::f32};
+}
+const Rows& queries() {
+  static const Rows rows = part(kVectors, kQueries);
+  return rows;
+}
+
+/// Built once a process, without a calibration; tests copy it.
+const BuiltIndex& hard_index() {
+  static const auto built = [] {
+    auto made = std::make_unique<BuiltIndex>();
+    made->spec = {.count = kVectors, .dim = kDim, .dtype = DType::f32};
+    made->folder = made->dir.file("index");
+    made->rows = part(0, kVectors);
+    BuildOptions options;
+    options.calibration_rows = 0;
+    options.degree = 24;
+    options.code_bytes = options.refine_bytes = 8;
+    options.threads = 2;
+    std::vector<Label> labels(kVectors);
+    for (std::uint64_t i = 0; i < kVectors; ++i) labels[i] = BuiltIndex::label_of(i);
+    build::build_index(made->folder, made->rows, options, labels);
+    return made;
+  }();
+  return *built;
+}
+
+std::string copy_of_index(const ScratchDir& dir) {
+  const std::string folder = dir.file("index");
+  copy_folder(hard_index().folder, folder);
+  return folder;
+}
+
+CalibrateOptions small() { return {.rows = 400, .threads = 2}; }
+
+/// Mean recall of the queries, in one batch or one at a time.
+double mean_recall(const Index& index, std::uint32_t k, double recall, bool lone,
+                   double* reads = nullptr) {
+  std::vector<SearchRequest> requests(kQueries);
+  for (std::uint32_t i = 0; i < kQueries; ++i)
+    requests[i] = {.query = queries().batch().row(i), .k = k, .recall = recall};
+  std::vector<Result<SearchResult>> results;
+  if (lone) {
+    for (const SearchRequest& request : requests) results.push_back(index.search(request));
+  } else {
+    results = index.search_batch(requests);
+  }
+  double found = 0;
+  for (std::uint32_t i = 0; i < kQueries; ++i) {
+    const SearchResult result = must(std::move(results[i]));
+    const auto truth = exact_answer(hard_index(), requests[i]);
+    for (const Neighbor& n : result.neighbors) found += n.distance <= truth[k - 1].distance;
+    if (reads != nullptr) *reads += static_cast<double>(result.counters.reads) / kQueries;
+  }
+  return found / (kQueries * k);
+}
+
+TEST(Calibrate, AnIndexWithoutOneSaysSo) {
+  const auto index = open_index(hard_index());
+  EXPECT_FALSE(index->stats().calibrated);
+  SearchRequest request = request_for(hard_index(), 0);
+  request.list_size = 0;
+  request.recall = 0.9;
+  EXPECT_TRUE(fails_with(index->search(request), ErrorCode::unsupported));
+  EXPECT_TRUE(fails_with(index->effort(10, 0.9), ErrorCode::unsupported));
+}
+
+class Calibrated : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = copy_of_index(dir_);
+    report_ = must(calibrate_index(folder_, small()));
+  }
+  std::unique_ptr<Index> open(const OpenOptions& options = {}) const {
+    return must(Index::open(folder_, options));
+  }
+  ScratchDir dir_;
+  std::string folder_;
+  CalibrateReport report_;
+};
+
+/// The window is that of the promise, and three standard errors of means over 400 queries.
+TEST_F(Calibrated, RecallAskedForIsRecallFound) {
+  const std::uint64_t least = smallest_limit(folder_);
+  for (const bool all : {false, true}) {
+    OpenOptions options;
+    if (!all) options.memory_limit_bytes = least;
+    const auto index = open(options);
+    EXPECT_TRUE(index->stats().calibrated);
+    for (const std::uint32_t k : {1U, 10U})
+      for (const double recall : {0.9, 0.95, 0.99})
+        for (const bool lone : {false, true}) {
+          SCOPED_TRACE(::testing::Message() << "all " << all << ", k " << k << ", recall " << recall
+                                            << ", lone " << lone);
+          const SearchEffort effort = must(index->effort(k, recall));
+          EXPECT_TRUE(effort.reached);
+          const double error = 3 * std::sqrt(recall * (1 - recall) / (k < 10 ? 1 : 3) / kQueries);
+          const double found = mean_recall(*index, k, recall, lone);
+          EXPECT_GT(found, recall - 0.005 - error);
+          const bool all_is_more = lone ? effort.least_wide : effort.least;
+          EXPECT_LT(found, all_is_more ? 1.01 : recall + 0.015 + error);
+        }
+  }
+}
+
+/// Between the k that were measured the promise is a little wider.
+TEST_F(Calibrated, OtherNeighboursLieBetween) {
+  const auto index = open();
+  for (const double recall : {0.9, 0.95}) {
+    const double found = mean_recall(*index, 30, recall, false);
+    EXPECT_GT(found, recall - 0.03);
+    EXPECT_LT(found, recall + 0.05);
+  }
+}
+
+TEST_F(Calibrated, MoreRecallCostsMoreReads) {
+  const auto index = open();
+  double before = 0;
+  for (const double recall : {0.7, 0.9, 0.99}) {
+    double reads = 0;
+    mean_recall(*index, 10, recall, false, &reads);
+    EXPECT_GT(reads, before) << recall;
+    const SearchEffort effort = must(index->effort(10, recall));
+    EXPECT_NEAR(effort.reads, reads, 0.25 * reads + 1) << recall;
+    before = reads;
+  }
+}
+
+TEST_F(Calibrated, ARequestIsChecked) {
+  const auto index = open();
+  SearchRequest request{.query = queries().batch().row(0), .recall = 0.9};
+  EXPECT_TRUE(index->search(request).has_value());
+  request.list_size = 20;
+  EXPECT_TRUE(fails_with(index->search(request), ErrorCode::invalid_argument));
+  request.list_size = 0;
+  request.slack = 0.1F;
+  EXPECT_TRUE(fails_with(index->search(request), ErrorCode::invalid_argument));
+  request.slack.reset();
+  for (const double bad : {0.0, -1.0, 1.01, std::nan("")}) {
+    request.recall = bad;
+    EXPECT_TRUE(fails_with(index->search(request), ErrorCode::invalid_argument)) << bad;
+    EXPECT_TRUE(fails_with(index->effort(10, bad), ErrorCode::invalid_argument)) << bad;
+  }
+  EXPECT_TRUE(fails_with(index->effort(0, 0.9), ErrorCode::invalid_argument));
+  request.recall = 1;
+  EXPECT_TRUE(index->search(request).has_value());
+}
+
+TEST_F(Calibrated, TheFolderIsWholeAndSaysWhatItHolds) {
+  EXPECT_TRUE(must(open()->verify()).ok());
+  EXPECT_GT(report_.states, 2U);
+  EXPECT_EQ(report_.queries, 400U);
+  flip_bit(file_of(folder_, "calibration"), 100);
+  EXPECT_TRUE(fails_with(Index::open(folder_), ErrorCode::corrupt));
+  // What cannot be read can be measured again.
+  EXPECT_TRUE(calibrate_index(folder_, small()).has_value());
+  EXPECT_TRUE(must(open()->verify()).ok());
+}
+
+TEST_F(Calibrated, AnOpenIndexKeepsWhatItHas) {
+  const auto before = open();
+  const std::string old = file_of(folder_, "calibration");
+  ASSERT_TRUE(calibrate_index(folder_, {.rows = 50, .threads = 1}).has_value());
+  EXPECT_TRUE(std::filesystem::exists(old)) << "it may be in use";
+  EXPECT_TRUE(before->search({.query = queries().batch().row(0), .recall = 0.9}).has_value());
+}
+
+TEST_F(Calibrated, WhatNobodyUsesIsRemoved) {
+  ASSERT_TRUE(calibrate_index(folder_, {.rows = 50, .threads = 1}).has_value());
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_))
+    files += entry.path().extension() == ".calibration";
+  EXPECT_EQ(files, 1U);
+}
+
+TEST(Calibrate, DoesNotDependOnThreads) {
+  CalibrateOptions options = small();
+  options.rows = 150;
+  options.threads = 1;
+  const auto one = must(measure_calibration(io::posix_fs(), hard_index().folder, options));
+  options.threads = 3;
+  const auto three = must(measure_calibration(io::posix_fs(), hard_index().folder, options));
+  EXPECT_EQ(layout::encode_calibration(one), layout::encode_calibration(three));
+}
+
+TEST(Calibrate, TakesQueriesOfAUser) {
+  ScratchDir dir;
+  const std::string folder = copy_of_index(dir);
+  CalibrateOptions options{.queries = queries().batch(), .threads = 2};
+  EXPECT_EQ(must(calibrate_index(folder, options)).queries, kQueries);
+  const auto index = must(Index::open(folder, {}));
+  // Of the very queries: nothing but the gap between points is between asked and found.
+  EXPECT_NEAR(mean_recall(*index, 10, 0.95, false), 0.954, 0.006);
+  options.queries.dim = 12;
+  EXPECT_TRUE(fails_with(calibrate_index(folder, options), ErrorCode::invalid_argument));
+}
+
+TEST(Calibrate, SaysWhatIsWrong) {
+  ScratchDir dir;
+  EXPECT_TRUE(fails_with(calibrate_index(dir.file("nothing"), {}), ErrorCode::not_found));
+  const std::string folder = copy_of_index(dir);
+  EXPECT_TRUE(fails_with(calibrate_index(folder, {.memory_bytes = 1000}), ErrorCode::over_limit));
+  const auto held = must(io::posix_fs().lock(folder + "/WRITER"));
+  EXPECT_TRUE(fails_with(calibrate_index(folder, small()), ErrorCode::busy));
+}
+
+TEST(Calibrate, CanBeCancelledAndLeavesTheIndexAsItWas) {
+  ScratchDir dir;
+  const std::string folder = copy_of_index(dir);
+  CalibrateOptions options = small();
+  options.progress = [](double share) { return share < 0.5; };
+  EXPECT_TRUE(fails_with(calibrate_index(folder, options), ErrorCode::cancelled));
+  EXPECT_FALSE(must(Index::open(folder, {}))->stats().calibrated);
+}
+
+/// The one claim that calibration rests on: of a search one block at a time, the first blocks are
+/// those of every search with less slack.
+TEST(Trace, IsThatOfEverySearchWithLessSlack) {
+  OpenOptions options;
+  options.memory_limit_bytes = smallest_limit(hard_index().folder);
+  const auto snapshot = must(Snapshot::open(io::posix_fs(), hard_index().folder, options));
+  std::vector<TracedQuery> traced;
+  std::vector<float> kth;
+  std::vector<SearchRequest> requests;
+  for (std::uint32_t i = 0; i < kQueries; ++i) {
+    requests.push_back({.query = queries().batch().row(i), .k = 10, .list_size = 64});
+    traced.push_back({.vector = requests[i].query, .hidden = {}});
+    kth.push_back(exact_answer(hard_index(), requests[i])[9].distance);
+  }
+  std::vector<Trace> traces(kQueries);
+  constexpr float kNoEnd = std::numeric_limits<float>::max();
+  ASSERT_TRUE(
+      ok(trace_searches(*snapshot, traced, kth,
+                        {.list_size = 64, .slack = kNoEnd, .slack_max = kNoEnd}, traces, {})));
+  const auto index = open_index(hard_index(), options);
+  for (const float slack : {-0.2F, 0.0F, 0.1F, 0.4F}) {
+    for (SearchRequest& request : requests) request.slack = slack;
+    index->drop_cache();
+    const auto results = index->search_batch(requests, {.reads_in_flight = 1});
+    double found = 0, blocks = 0;
+    for (std::uint32_t i = 0; i < kQueries; ++i) {
+      for (const Neighbor& n : results[i]->neighbors) found += n.distance <= kth[i];
+      blocks += results[i]->counters.reads + results[i]->counters.cache_hits;
+    }
+    const layout::CurvePoint expected = mean_at(traces, 10, slack);
+    EXPECT_NEAR(expected.recall, found / kQueries / 10, 1e-6) << slack;
+    EXPECT_NEAR(expected.blocks, blocks / kQueries, 1e-4) << slack;
+  }
+}
+
+}  // namespace
+}  // namespace cairn::search::testing
