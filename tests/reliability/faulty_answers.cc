@@ -102,7 +102,6 @@ void Checker::check(const Ask& ask, const Result<SearchResult>& result, Clock::t
   const Clock::time_point now = Clock::now();
   ++counts_.searches;
   raise(counts_.latency_max_us, us_between(start, now));
-  if (ask.request.deadline) check_time(*ask.request.deadline, now);
   if (!result) return check_error(ask, result.error());
   ++counts_.ends[static_cast<std::size_t>(result->stop)];
   counts_.reads += result->counters.reads;
@@ -124,10 +123,11 @@ void Checker::check_error(const Ask& ask, const Error& error) {
     fault(error.to_string());
 }
 
-void Checker::check_time(Clock::time_point deadline, Clock::time_point end) {
+void Checker::check_time(Clock::time_point deadline, Clock::time_point end,
+                         std::chrono::nanoseconds without_core) {
   ++counts_.deadlines;
   raise(counts_.late_max_us, us_between(deadline, end));
-  counts_.late += end - deadline > late_max_;
+  counts_.late += end - deadline - without_core > late_max_;
 }
 
 void Checker::refused(const Error& error) {

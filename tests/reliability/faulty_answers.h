@@ -63,8 +63,9 @@ class Checker {
   using Clock = std::chrono::steady_clock;
   /// The answer to a request that began at `start`, which has come at this moment.
   void check(const Ask& ask, const Result<SearchResult>& result, Clock::time_point start);
-  /// A search or batch with a deadline has ended.
-  void check_time(Clock::time_point deadline, Clock::time_point end);
+  /// A search or batch with a deadline has ended. `without_core`: how long its thread had none.
+  void check_time(Clock::time_point deadline, Clock::time_point end,
+                  std::chrono::nanoseconds without_core);
   /// A request was not taken.
   void refused(const Error& error);
   void fault(const std::string& what);

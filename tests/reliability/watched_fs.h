@@ -5,15 +5,27 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <fstream>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "io/aligned_buffer.h"
 #include "io/forwarding_fs.h"
 
 namespace cairn::reliability {
+
+using Clock = std::chrono::steady_clock;
+
+/// How long this thread was ready to run and had no core, ever; 0 where the kernel does not say.
+inline std::chrono::nanoseconds time_without_core() {
+  std::int64_t ran = 0, waited = 0;
+  std::ifstream("/proc/thread-self/schedstat") >> ran >> waited;
+  return std::chrono::nanoseconds(waited);
+}
 
 /// Thread-safe, its devices as any device.
 class WatchedFs final : public io::ForwardingFs {
@@ -32,6 +44,16 @@ class WatchedFs final : public io::ForwardingFs {
 
   /// Reads that devices started, in units of 4 KiB.
   std::uint64_t reads_4k() const { return reads_4k_; }
+  /// What the searches of this thread are bound by from now on; nothing: they are not.
+  static void set_deadline(std::optional<Clock::time_point> deadline) {
+    bound = deadline;
+    without_core_before = time_without_core();
+  }
+  /// Reads that began more than kLate after the deadline of their thread, times apart in which it
+  /// waited for a core, and were no second attempt at a read that had failed.
+  std::uint64_t begun_late() const { return begun_late_; }
+  static constexpr std::chrono::milliseconds kLate{1};
+
   /// Reads that ended in an error of the device.
   std::uint64_t failed_reads() const { return failed_reads_; }
   std::size_t open_devices() const {
@@ -54,7 +76,10 @@ class WatchedFs final : public io::ForwardingFs {
  private:
   class Watched;
 
-  std::atomic<std::uint64_t> reads_4k_ = 0, failed_reads_ = 0;
+  static inline thread_local std::optional<Clock::time_point> bound;
+  static inline thread_local std::chrono::nanoseconds without_core_before{};
+
+  std::atomic<std::uint64_t> reads_4k_ = 0, failed_reads_ = 0, begun_late_ = 0;
   mutable std::mutex mutex_;  // of the list
   std::list<std::unique_ptr<Watch>> watches_;
 };
@@ -73,6 +98,8 @@ class WatchedFs::Watched final : public io::Device {
   std::uint32_t in_flight() const override { return device_->in_flight(); }
   io::Backend backend() const override { return device_->backend(); }
   Result<std::uint32_t> submit(std::span<const io::ReadOp> ops) override {
+    const std::uint32_t repeated = std::exchange(failed_, 0);
+    if (ops.size() > repeated && is_late()) fs_.begun_late_ += ops.size() - repeated;
     auto taken = device_->submit(ops);
     for (const io::ReadOp& op : ops.first(taken.value_or(0)))
       fs_.reads_4k_ += op.bytes / io::kIoAlignment;
@@ -82,13 +109,18 @@ class WatchedFs::Watched final : public io::Device {
   Result<std::uint32_t> reap(std::span<io::ReadDone> done, std::uint32_t wait_min,
                              std::int64_t timeout_us) override {
     auto reaped = device_->reap(done, wait_min, timeout_us);
-    for (const io::ReadDone& read : done.first(reaped.value_or(0)))
-      fs_.failed_reads_ += read.error != 0;
+    for (const io::ReadDone& read : done.first(reaped.value_or(0))) failed_ += read.error != 0;
+    fs_.failed_reads_ += failed_;
     look();
     return reaped;
   }
 
  private:
+  static bool is_late() {
+    if (!bound) return false;
+    const auto late = Clock::now() - *bound;
+    return late > kLate && late > kLate + time_without_core() - without_core_before;
+  }
   void look() {
     const std::uint32_t now = device_->in_flight();
     watch_.in_flight = now;
@@ -98,6 +130,7 @@ class WatchedFs::Watched final : public io::Device {
   WatchedFs& fs_;
   Watch& watch_;
   std::unique_ptr<io::Device> device_;
+  std::uint32_t failed_ = 0;  // reads of the last reap()
 };
 
 inline Result<std::unique_ptr<io::Device>> WatchedFs::make_device(
