@@ -44,13 +44,13 @@ class WatchedFs final : public io::ForwardingFs {
 
   /// Reads that devices started, in units of 4 KiB.
   std::uint64_t reads_4k() const { return reads_4k_; }
-  /// What the searches of this thread are bound by from now on; nothing: they are not.
+  /// What the search of this thread is bound by from now on; nothing: it is not.
   static void set_deadline(std::optional<Clock::time_point> deadline) {
     bound = deadline;
     without_core_before = time_without_core();
   }
-  /// Reads that began more than kLate after the deadline of their thread, times apart in which it
-  /// waited for a core, and were no second attempt at a read that had failed.
+  /// How often reads began more than kLate after the deadline of their thread, times apart in which
+  /// it waited for a core, and were no second attempt at reads that had failed.
   std::uint64_t begun_late() const { return begun_late_; }
   static constexpr std::chrono::milliseconds kLate{1};
 
@@ -99,7 +99,7 @@ class WatchedFs::Watched final : public io::Device {
   io::Backend backend() const override { return device_->backend(); }
   Result<std::uint32_t> submit(std::span<const io::ReadOp> ops) override {
     const std::uint32_t repeated = std::exchange(failed_, 0);
-    if (ops.size() > repeated && is_late()) fs_.begun_late_ += ops.size() - repeated;
+    fs_.begun_late_ += ops.size() > repeated && is_late();
     auto taken = device_->submit(ops);
     for (const io::ReadOp& op : ops.first(taken.value_or(0)))
       fs_.reads_4k_ += op.bytes / io::kIoAlignment;
