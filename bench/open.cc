@@ -3,16 +3,12 @@
 // loads, O_DIRECT both: the median of nine of each, taken in turns.
 //   bench/open --index DIR --memory 40B/v,120B/v
 #include <cairn/index.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +16,7 @@
 #include "io/aligned_buffer.h"
 #include "io/fs.h"
 #include "layout/page.h"
+#include "tests/engine/search/open_in_child.h"
 #include "tools/index_options.h"
 #include "tools/table.h"
 
@@ -27,86 +24,25 @@ namespace cairn {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using search::testing::open_in_child;
+using search::testing::Opened;
 
 double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-std::uint64_t rss_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t size = 0, resident = 0;
-  statm >> size >> resident;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-/// What one child process saw.
-struct Sample {
-  std::uint64_t rss = 0, index_ram = 0;
-  std::uint64_t codes = 0, refine = 0, nav = 0, entries = 0;
-  double open_ms = 0;
-};
-
-std::optional<Sample> measure(const std::string& folder, const tools::Size* memory) {
-  if (memory == nullptr) return Sample{.rss = rss_bytes()};
-  OpenOptions options;
-  tools::limit_memory(*memory, options);
-  const Clock::time_point start = Clock::now();
-  const auto index = Index::open(folder, options);
-  const double open_ms = ms_since(start);
-  if (!index) {
-    fmt::print(stderr, "{}\n", index.error().to_string());
-    return std::nullopt;
-  }
-  const IndexStats stats = (*index)->stats();
-  return Sample{.rss = rss_bytes(),
-                .index_ram = stats.index_ram_bytes,
-                .codes = stats.codes_ram_bytes,
-                .refine = stats.refine_ram_bytes,
-                .nav = stats.nav_ram_bytes,
-                .entries = stats.entries_ram_bytes,
-                .open_ms = open_ms};
-}
-
-/// The child's side: the sample goes to standard output as it lies in memory.
-int run_child(const std::string& folder, const std::string& memory) {
-  const auto size = memory.empty() ? tools::Size{} : tools::parse_size(memory);
-  if (!size) return fmt::print(stderr, "{}\n", size.error().to_string()), 2;
-  const auto sample = measure(folder, memory.empty() ? nullptr : &*size);
-  const bool sent = sample && write(STDOUT_FILENO, &*sample, sizeof *sample) == sizeof *sample;
-  return sent ? 0 : 1;
-}
-
-/// What a process sees that opens the index at `memory`; nothing is opened when that is empty.
-std::optional<Sample> in_child(const std::string& folder, const std::string& memory) {
-  int ends[2];
-  if (pipe(ends) != 0) return std::nullopt;
-  const pid_t child = fork();
-  if (child == 0) {
-    // A process of its own: a forked one shares what its parent has touched of the libraries.
-    dup2(ends[1], STDOUT_FILENO);
-    execl("/proc/self/exe", "open", "--index", folder.c_str(), "--child", memory.c_str(), nullptr);
-    _exit(127);
-  }
-  close(ends[1]);
-  Sample sample;
-  const bool received = read(ends[0], &sample, sizeof sample) == sizeof sample;
-  waitpid(child, nullptr, 0);
-  close(ends[0]);
-  return received ? std::optional(sample) : std::nullopt;
-}
-
 /// Reads the pages that hold the first `bytes` of each part, file after file.
-std::optional<double> sequential_ms(const std::string& folder, const Sample& loaded) {
+std::optional<double> sequential_ms(const std::string& folder, const Opened& loaded) {
   constexpr std::size_t kChunk = 1u << 20;
   auto buffer = io::AlignedBuffer::create(kChunk);
   if (!buffer) return std::nullopt;
   const Clock::time_point start = Clock::now();
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string role = entry.path().extension().string();
-    const std::uint64_t bytes = role == ".codes"     ? loaded.codes
-                                : role == ".refine"  ? loaded.refine
-                                : role == ".nav"     ? loaded.nav
-                                : role == ".entries" ? loaded.entries
+    const std::uint64_t bytes = role == ".codes"     ? loaded.codes_ram_bytes
+                                : role == ".refine"  ? loaded.refine_ram_bytes
+                                : role == ".nav"     ? loaded.nav_ram_bytes
+                                : role == ".entries" ? loaded.entries_ram_bytes
                                                      : 0;
     if (bytes == 0) continue;
     const auto file = io::posix_fs().open(entry.path().string(), true);
@@ -127,22 +63,26 @@ double median(std::vector<double> values) {
 }
 
 /// Adds a row; false when something failed.
-bool add_row(const std::string& folder, const std::string& text, tools::Table& table) {
+bool add_row(const std::string& folder, const std::string& text, const tools::Size& memory,
+             tools::Table& table) {
   constexpr int kRounds = 9;
-  const auto nothing = in_child(folder, "");
-  std::optional<Sample> open;
+  OpenOptions limits;
+  tools::limit_memory(memory, limits);
+  const auto nothing = open_in_child(folder, nullptr);
+  std::optional<Opened> open;
   std::vector<double> opens, reads;
   for (int round = 0; round < kRounds; ++round) {
-    open = in_child(folder, text);
+    open = open_in_child(folder, &limits);
     if (!nothing || !open) return false;
     const auto sequential = sequential_ms(folder, *open);
     if (!sequential) return false;
     opens.push_back(open->open_ms);
     reads.push_back(*sequential);
   }
-  const auto difference = static_cast<std::int64_t>(open->rss - nothing->rss - open->index_ram);
-  table.add({text, tools::show_count(open->index_ram), tools::show_count(open->rss),
-             tools::show_count(nothing->rss), fmt::format("{}", difference),
+  const auto difference =
+      static_cast<std::int64_t>(open->rss_bytes - nothing->rss_bytes - open->index_ram_bytes);
+  table.add({text, tools::show_count(open->index_ram_bytes), tools::show_count(open->rss_bytes),
+             tools::show_count(nothing->rss_bytes), fmt::format("{}", difference),
              fmt::format("{:.1f}", median(opens)), fmt::format("{:.1f}", median(reads)),
              fmt::format("{:.2f}", median(opens) / median(reads))});
   return true;
@@ -155,9 +95,9 @@ int run(const std::string& folder, const std::string& limits) {
     const std::size_t comma = std::min(limits.find(',', at), limits.size());
     const std::string text = limits.substr(at, comma - at);
     at = comma + 1;
-    if (const auto size = tools::parse_size(text); !size)
-      return fmt::print(stderr, "{}\n", size.error().to_string()), 2;
-    if (!add_row(folder, text, table)) {
+    const auto size = tools::parse_size(text);
+    if (!size) return fmt::print(stderr, "{}\n", size.error().to_string()), 2;
+    if (!add_row(folder, text, *size, table)) {
       fmt::print(stderr, "open: no figure for {} at {}\n", folder, text);
       return 1;
     }
@@ -170,7 +110,7 @@ int run(const std::string& folder, const std::string& limits) {
 }  // namespace cairn
 
 int main(int argc, char** argv) {
-  if (argc == 5 && std::string(argv[3]) == "--child") return cairn::run_child(argv[2], argv[4]);
+  if (const auto code = cairn::search::testing::run_as_child(argc, argv)) return *code;
   if (argc != 5 || std::string(argv[1]) != "--index" || std::string(argv[3]) != "--memory")
     return fmt::print(stderr, "usage: open --index DIR --memory SIZE[,SIZE...]\n"), 2;
   return cairn::run(argv[2], argv[4]);

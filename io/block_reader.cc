@@ -57,6 +57,7 @@ BlockReader::BlockReader(std::span<const BlockFile> files, const BlockReaderOpti
 BlockReader::~BlockReader() {
   device_.reset();
   ready_.clear();  // gives its references back while the buffers still stand
+  assert(free_buffers_.size() + reading_ == buffers_.size());
 }
 
 Result<std::unique_ptr<BlockReader>> BlockReader::create(Fs& fs, std::span<const BlockFile> files,

@@ -5,9 +5,7 @@
 // Reads a 256 MiB file that it makes under $TMPDIR (else /tmp) and removes.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
-#include <liburing.h>
 
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -15,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/io/bare_ring.h"
 #include "io/aligned_buffer.h"
 #include "io/block_reader.h"
 #include "io/device.h"
@@ -109,43 +108,22 @@ void device_reads(benchmark::State& state, Backend backend, bool any_thread, boo
   report(state);
 }
 
-// No contract at all: one file, registered, no slots, no checks, one enter for submit and wait.
+// No contract at all.
 void bare_liburing(benchmark::State& state) {
   const auto depth = static_cast<unsigned>(state.range(0));
-  const AlignedBuffer memory = must(AlignedBuffer::create(depth * kPage));
-  io_uring ring{};
-  if (io_uring_queue_init(depth, &ring, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN) !=
-      0)
-    return state.SkipWithError("io_uring is refused");
-  const int fd = test_file().file().fd();
-  const iovec whole{.iov_base = memory.data(), .iov_len = memory.size()};
-  if (io_uring_register_files(&ring, &fd, 1) != 0 ||
-      io_uring_register_buffers(&ring, &whole, 1) != 0)
-    return state.SkipWithError("registration is refused");
+  const auto ring = bench::BareRing::create(test_file().file().fd(), depth, kPage);
+  if (!ring) return state.SkipWithError("io_uring or a registration is refused");
   std::mt19937_64 random(2);
-  const auto next = [&](std::uint64_t slot) {
-    io_uring_sqe* sqe = io_uring_get_sqe(&ring);
-    io_uring_prep_read_fixed(sqe, 0, memory.data() + slot * kPage, kPage,
-                             random() % test_file().pages() * kPage, 0);
-    io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
-    io_uring_sqe_set_data64(sqe, slot);
-  };
-  for (std::uint64_t slot = 0; slot < depth; ++slot) next(slot);
-  std::vector<io_uring_cqe*> done(depth);
+  for (std::uint64_t slot = 0; slot < depth; ++slot)
+    ring->start(slot, random() % test_file().pages());
   for (auto _ : state)
-    for (std::uint64_t reads = 0; reads < kReadsPerIteration;) {
-      io_uring_submit_and_wait(&ring, 1);
-      const unsigned got = io_uring_peek_batch_cqe(&ring, done.data(), depth);
-      std::array<std::uint64_t, 256> slots{};
-      for (unsigned i = 0; i < got; ++i) slots[i] = done[i]->user_data;
-      io_uring_cq_advance(&ring, got);
-      for (unsigned i = 0; i < got; ++i) next(slots[i]);
-      reads += got;
-    }
+    for (std::uint64_t reads = 0; reads < kReadsPerIteration;)
+      for (const std::uint64_t slot : ring->wait(1)) {
+        ring->start(slot, random() % test_file().pages());
+        ++reads;
+      }
   report(state);
-  // What is in flight reads into `memory`: it must end first.
-  io_uring_submit_and_wait(&ring, depth);
-  io_uring_queue_exit(&ring);
+  if (!ring->whole()) state.SkipWithError("a read failed");
 }
 
 // The whole door: buffers, merging, checksums; and with everything in the cache.

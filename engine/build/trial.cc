@@ -49,24 +49,28 @@ Result<Trial> run_once(io::Fs& fs, const std::string& target, VectorSource& sour
   return trial;
 }
 
-bool disturbed(const Trial& trial, std::uint32_t threads) {
-  const std::uint32_t cores = std::min(threads, std::max(1U, std::thread::hardware_concurrency()));
-  const Trial::Times& link = trial.phase("link");
+bool disturbed(const Trial::Times& link, std::uint32_t cores) {
   return link.core_s < kBusyMin * cores * link.work_s;
 }
 
 }  // namespace
 
-Result<Trial> run_trial(io::Fs& fs, const std::string& target, VectorSource& source,
-                        const BuildOptions& options) {
-  CAIRN_ASSIGN(Trial trial, run_once(fs, target, source, options));
-  if (!disturbed(trial, options.threads)) return trial;
-  CAIRN_ASSIGN(const Trial again, run_once(fs, target, source, options));
+Result<Trial> undisturbed(std::uint32_t cores, const std::function<Result<Trial>()>& run) {
+  CAIRN_ASSIGN(Trial trial, run());
+  if (!disturbed(trial.phase("link"), cores)) return trial;
+  CAIRN_ASSIGN(const Trial again, run());
   for (auto& [name, times] : trial.phases) {
     times.work_s = std::min(times.work_s, again.phase(name).work_s);
     times.syncs_s = std::min(times.syncs_s, again.phase(name).syncs_s);
   }
   return trial;
+}
+
+Result<Trial> run_trial(io::Fs& fs, const std::string& target, VectorSource& source,
+                        const BuildOptions& options) {
+  const std::uint32_t cores =
+      std::min(options.threads, std::max(1U, std::thread::hardware_concurrency()));
+  return undisturbed(cores, [&] { return run_once(fs, target, source, options); });
 }
 
 }  // namespace cairn::build

@@ -5,6 +5,8 @@
 #include <cairn/builder.h>
 #include <cairn/vector_source.h>
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -28,10 +30,14 @@ struct Trial {
   const Times& phase(std::string_view name) const { return phases.find(name)->second; }
 };
 
-/// Builds all of `source` beside `target` and removes what it built. What disturbs a machine for a
-/// second would be multiplied: when linking, which keeps its threads busy, did not keep them so, it
-/// is built again, and the lesser time of each phase counts. Where the machine is always that busy
-/// both are alike. `progress` may be empty. Errors as of a build.
+/// A trial of `run` on so many cores. What disturbs a machine for a second would be multiplied:
+/// when linking, which keeps its threads busy, did not keep them so, there is one more, and the
+/// lesser time of each phase counts. Where the machine is always that busy both are alike. Errors
+/// of `run`.
+Result<Trial> undisturbed(std::uint32_t cores, const std::function<Result<Trial>()>& run);
+
+/// Builds all of `source` beside `target` and removes what it built; once more when it was
+/// disturbed. `progress` may be empty. Errors as of a build.
 Result<Trial> run_trial(io::Fs& fs, const std::string& target, VectorSource& source,
                         const BuildOptions& options);
 

@@ -64,6 +64,8 @@ std::string_view read_fault_name(ReadFault::Kind kind) {
       return "torn";
     case ReadFault::Kind::late:
       return "late";
+    case ReadFault::Kind::delayed:
+      return "delayed";
     case ReadFault::Kind::lost:
       return "lost";
   }

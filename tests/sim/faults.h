@@ -66,11 +66,13 @@ struct ReadFault {
     zeros,        // all zero, and no error (a write that never reached the disk)
     torn,         // the tail, from a 512-byte boundary on, is another block's, and no error
     late,         // completes only after others (devices)
+    delayed,      // completes `delay_us` of real time after its start at the earliest (devices)
     lost,         // does not complete until the device is destroyed (devices)
   };
   When when = {};
   Kind kind = Kind::error;
   int error = 5;  // EIO
+  std::uint32_t delay_us = 1000;
 };
 std::string_view read_fault_name(ReadFault::Kind kind);
 

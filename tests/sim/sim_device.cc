@@ -2,6 +2,8 @@
 // written, so that a caller who frees or reuses one too early is seen by a sanitizer or a checksum.
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "tests/sim/sim_core.h"
 
@@ -10,6 +12,8 @@ namespace {
 
 // A late read lets this many rounds of reap() pass.
 constexpr std::uint32_t kLateRounds = 5;
+
+using Clock = std::chrono::steady_clock;
 
 class SimDevice final : public io::Device {
  public:
@@ -38,29 +42,33 @@ class SimDevice final : public io::Device {
       if (!read.fault) continue;
       if (read.fault->kind == ReadFault::Kind::late) read.rounds_left = kLateRounds;
       read.lost = read.fault->kind == ReadFault::Kind::lost;
+      if (read.fault->kind == ReadFault::Kind::delayed)
+        read.not_before = Clock::now() + std::chrono::microseconds(read.fault->delay_us);
     }
     return static_cast<std::uint32_t>(count);
   }
 
   Result<std::uint32_t> reap(std::span<io::ReadDone> done, std::uint32_t wait_min,
                              std::int64_t timeout_us) override {
-    const std::lock_guard lock(core_->mutex);
+    const Clock::time_point until =
+        timeout_us > 0 ? Clock::now() + std::chrono::microseconds(timeout_us) : kNever;
+    std::unique_lock lock(core_->mutex);
     const std::size_t need = std::min<std::size_t>({wait_min, in_flight(), done.size()});
     std::uint32_t count = 0;
-    do {
-      for (Read& read : reads_)
-        if (read.rounds_left > 0) --read.rounds_left;
+    for (;;) {
+      pass_a_round();
       // Any number may have completed by now, at least those that are waited for.
       const std::size_t wanted = count < need && timeout_us != 0 ? need - count : 0;
       const std::size_t ready = std::min(ready_reads(), done.size() - count);
       std::size_t take = ready == 0 ? 0 : core_->random() % (ready + 1);
       for (take = std::max(take, std::min(wanted, ready)); take > 0; --take)
         done[count++] = take_one();
-      if (count >= need) return count;
+      if (count >= need || timeout_us == 0) return count;
       if (timeout_us < 0 && std::ranges::all_of(reads_, [](const Read& read) { return read.lost; }))
         return fail(ErrorCode::io, "waits without a time limit for a read that is lost");
-    } while (timeout_us < 0);
-    return count;
+      const bool again = wait_for_delayed(lock, until);
+      if (timeout_us > 0 && !again) return count;
+    }
   }
 
  private:
@@ -69,8 +77,35 @@ class SimDevice final : public io::Device {
     std::optional<ReadFault> fault;
     std::uint32_t rounds_left = 0;
     bool lost = false;
+    Clock::time_point not_before = {};  // until a round finds that it has passed
   };
-  static bool is_ready(const Read& read) { return !read.lost && read.rounds_left == 0; }
+  static constexpr Clock::time_point kNever = Clock::time_point::max();
+
+  static bool is_ready(const Read& read) {
+    return !read.lost && read.rounds_left == 0 && read.not_before == Clock::time_point();
+  }
+
+  void pass_a_round() {
+    for (Read& read : reads_) {
+      if (read.rounds_left > 0) --read.rounds_left;
+      if (read.not_before != Clock::time_point() && read.not_before <= Clock::now())
+        read.not_before = {};
+    }
+  }
+
+  /// Sleeps, if no other read can complete, until a delayed one may or `until`; whether one may.
+  bool wait_for_delayed(std::unique_lock<std::mutex>& lock, Clock::time_point until) {
+    Clock::time_point first = kNever;
+    for (const Read& read : reads_) {
+      if (is_ready(read) || read.rounds_left > 0) return false;
+      if (read.not_before != Clock::time_point()) first = std::min(first, read.not_before);
+    }
+    if (first == kNever) return false;
+    lock.unlock();
+    std::this_thread::sleep_until(std::min(first, until));
+    lock.lock();
+    return first <= until;
+  }
 
   Status check(const io::ReadOp& op) const {
     if (op.file >= files_.size() || op.bytes == 0)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <set>
 
@@ -133,6 +134,23 @@ TEST_F(SimDeviceTest, LateReadsComeAfterTheOthers) {
   ASSERT_EQ(done.size(), kPages);
   EXPECT_EQ(done.back().tag, 0u);
   EXPECT_TRUE(right(0));
+}
+
+TEST_F(SimDeviceTest, DelayedReadsTakeTheirTimeAndHoldUpNoOther) {
+  using std::chrono::steady_clock;
+  constexpr std::chrono::milliseconds kDelay(50);
+  make(3, {{.when = {.at = 4}, .kind = ReadFault::Kind::delayed, .delay_us = 50'000}});
+  const auto start = steady_clock::now();
+  auto done = read_all(1000);
+  if (steady_clock::now() - start < kDelay) {
+    EXPECT_EQ(done.size(), kPages - 1) << "the time limit holds";
+    for (const io::ReadDone& one : done) EXPECT_NE(one.tag, 4u);
+    EXPECT_EQ(must(device_->reap(done, 1, 0)), 0u);
+    EXPECT_EQ(must(device_->reap(done, 1, -1)), 1u);
+    EXPECT_EQ(done[0].tag, 4u);
+  }
+  EXPECT_GE(steady_clock::now() - start, kDelay);
+  EXPECT_TRUE(right(4));
 }
 
 TEST_F(SimDeviceTest, KeepsTheContractsOfARealDevice) {

@@ -1,12 +1,13 @@
 // A file system in memory that can lose, tear, refuse, corrupt and reorder, for tests of everything
 // above io/. Deterministic: the same calls with the same seed give the same faults, the same order
-// of completions and the same disk after a loss of power. No real time passes.
+// of completions and the same disk after a loss of power. No real time passes, but where the plan
+// delays a read.
 //
 // Injected: any operation failing with any errno value, once or always, by number or by chance;
 // partial appends and a full disk; failed syncs that lose their data; loss of power between any two
 // operations, with unsynced appends lost, torn or zeroed and unsynced folder entries dropped, each
 // by itself (see disk.h); reads that fail, end early, return another block, a flipped bit, zeros or
-// a torn block, complete late, or never complete; completions in any order.
+// a torn block, complete late, after a time, or never; completions in any order.
 //
 // Not injected, and why: short reads, EINTR and EAGAIN inside a device (the Device contract hides
 // them; the real devices are tested against them with seccomp and signals in tests/io); a disk that

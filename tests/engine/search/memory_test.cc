@@ -1,6 +1,5 @@
-// The memory plan, and that an open index takes what it says it takes.
+// The memory plan, and that an open index keeps to it. What its process takes: memory_cap_test.cc.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -10,7 +9,6 @@
 #include "engine/search/memory_plan.h"
 #include "engine/search/process_memory.h"
 #include "tests/engine/search/search_test_util.h"
-#include "tests/sanitized.h"
 
 namespace cairn::search::testing {
 namespace {
@@ -111,13 +109,6 @@ TEST(ProcessMemory, TakesTheLeastLimitOfTheGroupsAndTheirAncestors) {
 
 // ---- the open index
 
-std::uint64_t rss_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t size = 0, resident = 0;
-  statm >> size >> resident;
-  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
 TEST(Memory, KeepsEveryLimit) {
   const BuiltIndex& built = shared_index();
   const auto smallest = smallest_limit(built.folder);
@@ -155,26 +146,6 @@ TEST(Memory, DefaultLoadsEverythingAndNoCache) {
   EXPECT_GE(stats.nav_edges_loaded, stats.degree_max);
   EXPECT_EQ(stats.refine_bytes_loaded, stats.refine_bytes);
   EXPECT_EQ(stats.cache_ram_bytes, 0u);
-}
-
-// The difference between the RSS of a process with the index open and without is what it says.
-TEST(Memory, ResidentSizeAgreesWithWhatTheIndexSays) {
-  if (kSanitized) GTEST_SKIP() << "a sanitizer's shadow is resident too";
-  const auto built = build_index({.count = 60'000, .dim = 48});
-  const std::uint64_t codes_only = smallest_limit(built->folder);
-  for (const std::uint64_t limit :
-       {codes_only, std::uint64_t{4} << 20, std::uint64_t{8} << 20, std::uint64_t{24} << 20}) {
-    EXPECT_EQ(in_child([&] {
-                const std::uint64_t before = rss_bytes();
-                const auto index = open_index(*built, {.memory_limit_bytes = limit});
-                const std::uint64_t grown = rss_bytes() - before;
-                const std::uint64_t said = index->stats().index_ram_bytes;
-                const auto apart = grown > said ? grown - said : said - grown;
-                std::printf("limit %lu: said %lu, RSS grew by %lu\n", limit, said, grown);
-                return apart <= 2u << 20 ? 0 : 1;
-              }),
-              0);
-  }
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <vector>
@@ -105,6 +107,90 @@ INSTANTIATE_TEST_SUITE_P(Query, Slack,
                                            Kind{Metric::l2, kAllSlices, 8},
                                            Kind{Metric::cosine, 0, 0}, Kind{Metric::cosine, 1, 8},
                                            Kind{Metric::ip, 0, 0}, Kind{Metric::ip, 1, 8}));
+
+/// What a vector looks like by its code and what it is.
+struct Distances {
+  float code, exact;
+};
+
+/// One vector a block, at given distances from the origin: the codebook has never seen the element
+/// that holds what exact distances have above those of codes. Every node leads to the first two.
+class Told {
+ public:
+  explicit Told(const std::vector<Distances>& told) {
+    const auto count = static_cast<std::uint32_t>(told.size());
+    Vectors seen{DType::f32, kDim, count, std::vector<std::byte>(count * sizeof(float[kDim]))};
+    const auto put = [](Vectors& vectors, std::uint32_t i, std::uint32_t element, float square) {
+      const float value = std::sqrt(square);
+      std::memcpy(vectors.bytes.data() + (i * kDim + element) * sizeof value, &value, sizeof value);
+    };
+    for (std::uint32_t i = 0; i < count; ++i) put(seen, i, 0, told[i].code);
+    Vectors vectors = seen;
+    Graph graph(count);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      put(vectors, i, kDim - 1, told[i].exact - told[i].code);
+      graph[i] = {0, 1, (i + 1) % count, (i + 2) % count};
+    }
+    SegmentOptions options{.m = 2, .slots_per_block = 1, .nav_slices = 1};
+    teacher_.emplace(std::move(seen), graph, options);
+    options.codebook = teacher_->view().codebook;
+    owner_.emplace(std::move(vectors), graph, options);
+  }
+
+  /// Blocks that the search for the nearest reads, one at a time.
+  std::uint32_t blocks_read(float slack) const {
+    const float origin[kDim] = {};
+    const SearchRequest request{
+        .query = {origin, kDim, DType::f32}, .k = 1, .list_size = kListSize, .slack = slack};
+    const Segment segments[] = {owner_->view()};
+    Query query({Metric::l2, DType::f32, kDim, 4});
+    query.start(request, segments);
+    BlockWant wanted[1];
+    std::uint32_t blocks = 0;
+    for (; query.wants(wanted, 1) == 1; ++blocks)
+      EXPECT_TRUE(
+          query.absorb(wanted[0], owner_->page(wanted[0].first_slot), io::BlockSource::disk));
+    EXPECT_TRUE(query.done());
+    return blocks;
+  }
+
+  static constexpr std::uint32_t kListSize = 200;
+
+ private:
+  static constexpr std::uint32_t kDim = 4;
+  std::optional<SmallSegment> teacher_, owner_;
+};
+
+/// Beside the nearest all look alike, 1.1 times as far: only what was read in vain ends the search.
+TEST(QueryBound, EachBlockInARowWithoutAResultNarrowsTheSlack) {
+  std::vector<Distances> vectors(300, {110, 130});
+  vectors[0] = {100, 100};
+  const Told told(vectors);
+  EXPECT_EQ(told.blocks_read(0.09f), 1u);
+  // 1/128 a block: as a part of the slack or as a factor of the distance.
+  for (const float slack : {0.15f, 0.25f, 0.4f}) {
+    const float in_vain = (slack - 0.1f) * 128;
+    const auto blocks = static_cast<float>(told.blocks_read(slack));
+    EXPECT_GE(blocks, 1 + in_vain / 1.1f) << slack;
+    EXPECT_LE(blocks, 1 + in_vain + 1.01f) << slack;
+  }
+  EXPECT_EQ(told.blocks_read(100), Told::kListSize);
+}
+
+/// The second of the results comes after ten blocks in vain, which then count no more.
+TEST(QueryBound, ABlockWithAResultGivesTheSlackBack) {
+  std::vector<Distances> vectors(300, {110, 200});
+  vectors[0] = {100, 112};
+  for (std::size_t i = 2; i < 12; ++i) vectors[i].code = 105;
+  vectors[1] = {108, 110};
+  const std::uint32_t before = 1 + 10 + 1;
+  for (const float slack : {0.1f, 0.2f}) {
+    const float in_vain = slack * 128;
+    const auto blocks = static_cast<float>(Told(vectors).blocks_read(slack));
+    EXPECT_GE(blocks, before + in_vain * 0.99f) << slack;
+    EXPECT_LE(blocks, before + in_vain + 1.01f) << slack;
+  }
+}
 
 TEST(QueryWidth, BoundsWhatIsUnderWay) {
   const World w = make_world({.nav_slices = 0});
