@@ -8,20 +8,21 @@
 namespace cairn::search {
 namespace {
 
-/// One step of the order of benefit: navigation slices up to a count, or the refinement.
+/// One step of the order of benefit: layers of refinement, then navigation slices, up to a count.
 struct Step {
-  bool refine = false;
+  std::uint32_t layers_end = 0;
   std::uint32_t slices_end = 0;
 };
 
-constexpr std::uint32_t kAllSlices = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint32_t kAll = std::numeric_limits<std::uint32_t>::max();
 
-/// Reads saved a byte, measured on 500k SIFT at recall 0.95: 22 reads with base codes alone, 18
-/// with the refinement, 12 with 8 edges more, 10 with 16; 32 edges without the refinement still
-/// cost 21.
+/// Reads saved a byte, measured on 500k SIFT at recall 0.95: see DESIGN.md, Codes. Two layers bring
+/// most of what refinement does; after them 8 edges of 19 bytes save more than the layers left.
 constexpr std::array kOrder = {
-    Step{.refine = true},
-    Step{.slices_end = kAllSlices},
+    Step{.layers_end = 2},
+    Step{.slices_end = 1},
+    Step{.layers_end = kAll},
+    Step{.slices_end = kAll},
 };
 
 std::uint64_t fixed_bytes(std::span<const SegmentParts> segments, std::uint64_t base_bytes) {
@@ -31,10 +32,9 @@ std::uint64_t fixed_bytes(std::span<const SegmentParts> segments, std::uint64_t 
 
 /// Loads what `step` names of one segment as far as it fits into `room`.
 void take(const Step& step, const SegmentParts& parts, SegmentPlan& plan, std::uint64_t& room) {
-  if (step.refine && !plan.refine && parts.refine_bytes != 0 && parts.refine_bytes <= room) {
-    plan.refine = true;
-    room -= parts.refine_bytes;
-  }
+  while (plan.layers < std::min<std::size_t>(step.layers_end, parts.refine_bytes.size()) &&
+         parts.refine_bytes[plan.layers] <= room)
+    room -= parts.refine_bytes[plan.layers++];
   while (plan.slices < std::min(step.slices_end, parts.slices) && parts.slice_bytes <= room) {
     ++plan.slices;
     room -= parts.slice_bytes;
@@ -45,8 +45,10 @@ void take(const Step& step, const SegmentParts& parts, SegmentPlan& plan, std::u
 
 std::uint64_t all_parts_bytes(std::span<const SegmentParts> segments, std::uint64_t base_bytes) {
   std::uint64_t bytes = fixed_bytes(segments, base_bytes);
-  for (const SegmentParts& segment : segments)
-    bytes += segment.refine_bytes + segment.slice_bytes * segment.slices;
+  for (const SegmentParts& segment : segments) {
+    bytes += segment.slice_bytes * segment.slices;
+    for (const std::uint64_t layer : segment.refine_bytes) bytes += layer;
+  }
   return bytes;
 }
 
