@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "layout/byte_reader.h"
+#include "layout/streams.h"
 
 namespace cairn::layout {
 namespace {
@@ -110,6 +111,23 @@ const FileRecord* Manifest::find(std::uint64_t segment, Role role) const {
   for (const FileRecord& file : files)
     if (file.segment == segment && file.role == static_cast<std::uint16_t>(role)) return &file;
   return nullptr;
+}
+
+std::vector<const FileRecord*> Manifest::files_of(std::uint64_t segment, Role role) const {
+  std::vector<const FileRecord*> of;
+  for (const FileRecord& file : files)
+    if (file.segment == segment && file.role == static_cast<std::uint16_t>(role))
+      of.push_back(&file);
+  std::ranges::sort(of, {}, &FileRecord::number);
+  return of;
+}
+
+std::uint32_t Manifest::layer_bytes(const FileRecord& file, std::uint64_t slot_count) const {
+  const std::uint64_t head =
+      CodesPlan{.header = {.dim = header.dim, .m = 0, .count = 0}}.codes_at();
+  const std::uint64_t codes = file.stream_bytes - std::min(head, file.stream_bytes);
+  const std::uint64_t bytes = codes / slot_count;
+  return codes % slot_count == 0 && bytes <= header.dim ? static_cast<std::uint32_t>(bytes) : 0;
 }
 
 std::span<const ExtentRecord> Manifest::extents_of(std::uint64_t segment) const {

@@ -31,7 +31,7 @@ inline constexpr char kPinsName[] = "PINS";  // empty; readers lock byte `sequen
 enum class Role : std::uint16_t {
   blocks = 1,       // vectors, labels, adjacency: node blocks
   codes = 2,        // base codes and their codebook
-  refine = 3,       // residual codes and their codebook
+  refine = 3,       // residual codes and their codebook: one layer
   nav = 4,          // adjacency in RAM form, in slices
   entries = 5,      // entry points, two levels
   labels = 6,       // label -> slot
@@ -41,8 +41,11 @@ std::string_view role_name(Role role);
 
 /// Feature bits. `compatible`: an old reader may ignore it. `readable`: an old reader may read but
 /// not write. `incompatible`: an old reader must refuse.
-inline constexpr std::uint64_t kKnownIncompatible = 0;
-inline constexpr std::uint64_t kCompatibleCalibration = 1;  // there is a calibration file
+/// Some segment has its refinement in more than one file: an old reader would take one of them for
+/// all of it.
+inline constexpr std::uint64_t kRefinementInLayers = 1u << 0;
+inline constexpr std::uint64_t kKnownIncompatible = kRefinementInLayers;
+inline constexpr std::uint64_t kCompatibleCalibration = 1u << 0;  // there is a calibration file
 
 struct ManifestHeader {
   std::uint64_t magic;
@@ -82,7 +85,7 @@ struct SegmentRecord {
   std::uint32_t block_bytes;  // multiple of 4096
   std::uint32_t degree_max;
   std::uint32_t code_bytes;
-  std::uint32_t refine_bytes;  // 0: none
+  std::uint32_t refine_bytes;  // of all layers; 0: none
   std::uint32_t extent_count;
 };
 static_assert(sizeof(SegmentRecord) == 64);
@@ -131,6 +134,11 @@ struct Manifest {
   const FileRecord* calibration() const {
     return segments.empty() ? nullptr : find(segments.front().segment, Role::calibration);
   }
+  /// The segment's files of one role by ascending number: of refinement, its layers in order.
+  std::vector<const FileRecord*> files_of(std::uint64_t segment, Role role) const;
+  /// Bytes a slot of a file of refinement in a segment of so many slots, by the length of its
+  /// stream; 0 when no layer has that length.
+  std::uint32_t layer_bytes(const FileRecord& file, std::uint64_t slot_count) const;
   /// The extents of one segment, by first_slot; empty when there is no such segment.
   std::span<const ExtentRecord> extents_of(std::uint64_t segment) const;
   /// Where things stand in the blocks of `segment`.

@@ -137,13 +137,43 @@ Status check_roles(const Manifest& manifest) {
     for (const Role role : {Role::codes, Role::entries, Role::labels})
       CAIRN_TRY(check(segment, role, 1, 1));
     CAIRN_TRY(check(segment, Role::nav, 0, 1));
-    const std::uint64_t refines = segment.refine_bytes == 0 ? 0 : 1;
-    CAIRN_TRY(check(segment, Role::refine, refines, refines));
+    CAIRN_TRY(
+        check(segment, Role::refine, segment.refine_bytes == 0 ? 0 : 1, segment.refine_bytes));
     const bool calibrated = (manifest.header.compatible & kCompatibleCalibration) != 0;
     const std::uint64_t calibrations = calibrated && &segment == &manifest.segments.front() ? 1 : 0;
     CAIRN_TRY(check(segment, Role::calibration, calibrations, calibrations));
   }
   return {};
+}
+
+/// The layers of each refinement add up, and the feature bit says whether there are several.
+Status check_refinement(const Manifest& manifest) {
+  struct Layers {
+    std::uint64_t count = 0, bytes = 0;
+  };
+  std::map<std::uint64_t, Layers> layers;  // by segment
+  for (const FileRecord& file : manifest.files) {
+    if (role_of(file) != Role::refine) continue;
+    const std::uint32_t bytes =
+        manifest.layer_bytes(file, find_segment(manifest, file.segment)->slot_count);
+    if (bytes == 0)
+      return malformed(
+          kName, "file " + text(file.number) + ": stream of " + text(file.stream_bytes) + " bytes",
+          "a codebook and codes of all slots");
+    Layers& of = layers[file.segment];
+    ++of.count;
+    of.bytes += bytes;
+  }
+  bool several = false;
+  for (const SegmentRecord& segment : manifest.segments) {
+    const Layers& of = layers[segment.segment];
+    CAIRN_TRY(within(name_of(segment), "bytes a slot of its refine files", of.bytes,
+                     segment.refine_bytes, segment.refine_bytes));
+    several |= of.count > 1;
+  }
+  const std::uint64_t bit = several ? kRefinementInLayers : 0;
+  return within("header", "feature bit of refinement in layers",
+                manifest.header.incompatible & kRefinementInLayers, bit, bit);
 }
 
 std::string name_of(const ExtentRecord& extent) {
@@ -223,7 +253,8 @@ Status check_manifest(const Manifest& manifest) {
   CAIRN_TRY(check_segments(manifest));
   CAIRN_TRY(check_files(manifest));
   CAIRN_TRY(check_roles(manifest));
-  return check_extents(manifest);
+  CAIRN_TRY(check_extents(manifest));
+  return check_refinement(manifest);
 }
 
 }  // namespace cairn::layout

@@ -14,8 +14,8 @@
 
 namespace cairn::layout {
 
-/// Roles codes and refine. Stream: header, codebook (256 * dim f32), codes (count * m bytes) in
-/// slot order; an empty slot's code is zero.
+/// Roles codes and refine, one layer a file. Stream: header, codebook (256 * dim f32), codes (count
+/// * m bytes) in slot order; an empty slot's code is zero.
 struct CodesHeader {
   std::uint32_t dim;
   std::uint32_t m;  // bytes a code; subspace s covers [s * dim / m, (s + 1) * dim / m)

@@ -6,6 +6,7 @@
 
 #include "engine/build/pipnn.h"
 #include "engine/build/sample.h"
+#include "engine/math/pq.h"
 
 namespace cairn::build {
 namespace {
@@ -48,9 +49,15 @@ std::uint64_t member_bytes(const Space& space, std::uint32_t degree) {
   return space.row_bytes() + LinkedRows::row_bytes(degree) + 24 + 60;
 }
 
+std::uint64_t books_bytes(std::uint32_t dim, const BuildOptions& options) {
+  return (1 + options.refine_layers.size()) * std::uint64_t{math::kCentroids} * dim * sizeof(float);
+}
+
 Result<Budget> make_budget(const Space& space, std::uint64_t count, const BuildOptions& options) {
   const std::uint64_t member = member_bytes(space, options.degree);
-  const std::uint64_t per_row = count * sizeof(std::uint32_t) + count * 3 / 8;
+  // Slots and what the walk knows of them; codebooks, each also as the kernels want it.
+  const std::uint64_t per_row =
+      count * sizeof(std::uint32_t) + count * 3 / 8 + 2 * books_bytes(space.dim, options);
   Budget budget;
   budget.memory_bytes = options.memory_bytes;
   budget.memory_min_bytes =

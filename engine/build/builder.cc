@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <thread>
 
 #include "engine/build/builder_fs.h"
+#include "engine/build/codes.h"
 #include "engine/build/estimate.h"
 #include "engine/build/journal.h"
 #include "engine/build/pipeline.h"
@@ -45,6 +47,12 @@ Status check_options(std::uint32_t dim, DType dtype, const BuildOptions& options
                    static_cast<std::uint64_t>(Metric::cosine)));
   CAIRN_TRY(within("code_bytes", options.code_bytes, 1, kDimMax));
   CAIRN_TRY(within("refine_bytes", options.refine_bytes, 0, kDimMax));
+  std::uint64_t layers = 0;
+  for (const std::uint32_t layer : options.refine_layers) {
+    CAIRN_TRY(within("refine_layers", layer, 1, dim));
+    layers += layer;
+  }
+  CAIRN_TRY(within("sum of refine_layers", layers, 0, dim));
   CAIRN_TRY(within("degree", options.degree, kDegreeMin, layout::kDegreeMax));
   CAIRN_TRY(within("nav_edges", options.nav_edges, 8, layout::kDegreeMax));
   CAIRN_TRY(within("partitions", options.partitions, 0, kPartitionsMax));
@@ -55,11 +63,15 @@ Status check_options(std::uint32_t dim, DType dtype, const BuildOptions& options
 }
 
 /// Options with nothing left to choose.
-BuildOptions complete(BuildOptions options, std::uint32_t dim) {
+BuildOptions complete(BuildOptions options, std::uint32_t dim, std::uint64_t vectors) {
   if (options.threads == 0) options.threads = std::max(1U, std::thread::hardware_concurrency());
   if (options.memory_bytes == 0) options.memory_bytes = search::process_memory_bytes() / 2;
   options.code_bytes = std::min(options.code_bytes, dim);
   options.refine_bytes = std::min(options.refine_bytes, dim);
+  if (options.refine_layers.empty())
+    options.refine_layers = refinement_layers(options.refine_bytes, dim, vectors);
+  options.refine_bytes =
+      std::accumulate(options.refine_layers.begin(), options.refine_layers.end(), 0U);
   return options;
 }
 
@@ -91,7 +103,7 @@ class FolderBuild {
     return journal_->find(Unit::sample) != nullptr || (spooled != nullptr && spooled->front() != 0);
   }
 
-  Result<BuildReport> run(VectorSource& source, const BuildOptions& options) {
+  Result<BuildReport> run(VectorSource& source, const BuildOptions& wanted) {
     if (source.count() == 0)
       return fail(ErrorCode::invalid_argument, "an index of no vectors cannot be built");
     if (source.count() > kRowsMax)
@@ -99,6 +111,7 @@ class FolderBuild {
                    .what = "build",
                    .found = std::to_string(source.count()) + " vectors",
                    .expected = "at most " + std::to_string(kRowsMax)});
+    const BuildOptions options = complete(wanted, source.dim(), source.count());
     BuildReport report;
     CAIRN_TRY(plan(source, options, report.plan));
     Phases phases(options, report);
@@ -150,8 +163,7 @@ class FolderBuilder final : public Builder {
                                                  std::uint32_t dim, DType dtype,
                                                  const BuildOptions& options) {
     CAIRN_ASSIGN(FolderBuild build, FolderBuild::open(fs, folder, options));
-    std::unique_ptr<FolderBuilder> builder(
-        new FolderBuilder(fs, std::move(build), complete(options, dim)));
+    std::unique_ptr<FolderBuilder> builder(new FolderBuilder(fs, std::move(build), options));
     CAIRN_ASSIGN(builder->spool_, Spool::open(builder->temp_, builder->build_->journal(),
                                               options.metric, dim, dtype));
     return builder;
@@ -205,7 +217,7 @@ Result<BuildReport> build_index(io::Fs& fs, const std::string& folder, VectorSou
   return guarded("build", [&]() -> Result<BuildReport> {
     CAIRN_TRY(check_options(source.dim(), source.dtype(), options));
     CAIRN_ASSIGN(FolderBuild build, FolderBuild::open(fs, folder, options));
-    return build.run(source, complete(options, source.dim()));
+    return build.run(source, options);
   });
 }
 
@@ -225,8 +237,9 @@ Result<BuildPlan> plan_build(const std::string& folder, VectorSource& source,
                              const BuildOptions& options, std::uint64_t vectors) {
   return guarded("plan", [&]() -> Result<BuildPlan> {
     CAIRN_TRY(build::check_options(source.dim(), source.dtype(), options));
-    return build::make_plan(io::posix_fs(), folder, source, build::complete(options, source.dim()),
-                            vectors == 0 ? source.count() : vectors, true);
+    const std::uint64_t count = vectors == 0 ? source.count() : vectors;
+    return build::make_plan(io::posix_fs(), folder, source,
+                            build::complete(options, source.dim(), count), count, true);
   });
 }
 

@@ -9,6 +9,10 @@ namespace cairn::build {
 namespace {
 
 constexpr std::size_t kRowsPerTask = 512;
+/// Of a layer, where there may be as many as that takes.
+constexpr std::uint32_t kLayerBytes = 8;
+/// What the codebooks of all layers but the first may cost in RAM, bytes a vector.
+constexpr std::uint64_t kLayerBooksBytes = 2;
 
 /// rows -= what their codes decode to.
 void subtract_decoded(const math::Codebook& book, std::span<const std::uint8_t> codes,
@@ -29,6 +33,24 @@ std::span<std::uint8_t> codes_of(std::vector<std::byte>& bytes, const math::Code
 
 }  // namespace
 
+std::vector<std::uint32_t> refinement_layers(std::uint32_t refine_bytes, std::uint32_t dim,
+                                             std::uint64_t vectors) {
+  const std::uint64_t book_bytes = std::uint64_t{math::kCentroids} * sizeof(float) * dim;
+  const std::uint64_t layers = std::clamp<std::uint64_t>(
+      refine_bytes / kLayerBytes, 1, 1 + kLayerBooksBytes * vectors / book_bytes);
+  std::vector<std::uint32_t> bytes;
+  if (refine_bytes == 0) return bytes;
+  std::uint64_t begin = 0;
+  for (std::uint64_t layer = 1; layer <= layers; ++layer) {
+    // Equal shares, but for a quarter of the first, which goes to the second.
+    const std::uint64_t quarters = 4 * layer - (layer == 1 && layers > 1 ? 1 : 0);
+    const std::uint64_t end = refine_bytes * quarters / (4 * layers);
+    bytes.push_back(static_cast<std::uint32_t>(end - begin));
+    begin = end;
+  }
+  return bytes;
+}
+
 Codebooks train_codes(const VectorBatch& sample, const CodeOptions& options,
                       const Workers& workers) {
   std::vector<std::uint32_t> rows(sample.count);
@@ -44,15 +66,19 @@ Codebooks train_codes(const VectorBatch& sample, const CodeOptions& options,
            workers.each(count, 1, [&](std::size_t i, std::size_t, std::uint32_t) { body(i); });
          }});
   };
+  const auto leave_over = [&](const math::Codebook& of) {
+    workers.each(rows.size(), kRowsPerTask, [&](std::size_t begin, std::size_t end, std::uint32_t) {
+      const auto part = std::span(floats).subspan(begin * sample.dim, (end - begin) * sample.dim);
+      std::vector<std::uint8_t> codes((end - begin) * of.shape.m);
+      math::pq_encode(of, part, codes);
+      subtract_decoded(of, codes, part);
+    });
+  };
   Codebooks books{book(options.code_bytes), {}};
-  if (options.refine_bytes == 0) return books;
-  workers.each(rows.size(), kRowsPerTask, [&](std::size_t begin, std::size_t end, std::uint32_t) {
-    const auto part = std::span(floats).subspan(begin * sample.dim, (end - begin) * sample.dim);
-    std::vector<std::uint8_t> codes((end - begin) * options.code_bytes);
-    math::pq_encode(books.base, part, codes);
-    subtract_decoded(books.base, codes, part);
-  });
-  books.refine = book(options.refine_bytes);
+  for (const std::uint32_t m : options.layers) {
+    leave_over(books.layers.empty() ? books.base : books.layers.back());
+    books.layers.push_back(book(m));
+  }
   return books;
 }
 
@@ -60,17 +86,22 @@ Encoded encode_rows(const Codebooks& books, Metric metric, const VectorBatch& ra
                     const Workers& workers) {
   Encoded encoded;
   encoded.base.resize(raw.count * books.base.shape.m);
-  if (books.refine) encoded.refine.resize(raw.count * books.refine->shape.m);
+  for (const math::Codebook& layer : books.layers)
+    encoded.layers.emplace_back(raw.count * layer.shape.m);
   workers.each(raw.count, kRowsPerTask, [&](std::size_t begin, std::size_t end, std::uint32_t) {
     std::vector<std::uint32_t> rows(end - begin);
     std::iota(rows.begin(), rows.end(), static_cast<std::uint32_t>(begin));
     std::vector<float> floats(rows.size() * raw.dim);
     to_code_space(metric, raw, rows, floats);
-    const auto base = codes_of(encoded.base, books.base, begin, end);
-    math::pq_encode(books.base, floats, base);
-    if (!books.refine) return;
-    subtract_decoded(books.base, base, floats);
-    math::pq_encode(*books.refine, floats, codes_of(encoded.refine, *books.refine, begin, end));
+    const math::Codebook* book = &books.base;
+    std::span<std::uint8_t> codes = codes_of(encoded.base, *book, begin, end);
+    math::pq_encode(*book, floats, codes);
+    for (std::size_t layer = 0; layer < books.layers.size(); ++layer) {
+      subtract_decoded(*book, codes, floats);
+      book = &books.layers[layer];
+      codes = codes_of(encoded.layers[layer], *book, begin, end);
+      math::pq_encode(*book, floats, codes);
+    }
   });
   return encoded;
 }

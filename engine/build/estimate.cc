@@ -227,7 +227,8 @@ class Planner {
     const double samples = pages(n * entry_bytes);
     const double nav = pages(n * form.bits * std::min(form.slices(), (options_.nav_edges + 7) / 8));
     const double blocks = n * shape.block_bytes / shape.slots;
-    const double codes = pages(n * (options_.code_bytes + options_.refine_bytes));
+    const double books = static_cast<double>(books_bytes(space_.dim, options_));
+    const double codes = pages(n * (options_.code_bytes + options_.refine_bytes) + books);
     const double labels = n * layout::kPageBytes / layout::kLabelsPerLeaf;
     const double index = blocks + codes + nav + labels + n / 8;
     // At the end of: the scatter; the linking, an eighth of second copies left to go; the joining;

@@ -11,59 +11,60 @@ constexpr std::uint64_t kGeneration = 1;
 
 }  // namespace
 
-std::uint64_t IndexFiles::number(Role role) const {
-  const auto place = static_cast<std::uint64_t>(role);  // roles are numbered from 1
-  return !refined_ && role > Role::refine ? place - 1 : place;
+std::uint64_t IndexFiles::number(IndexFile file) const {
+  const auto place = static_cast<std::uint64_t>(file.role);  // roles are numbered from 1
+  return file.role > Role::refine ? place - 1 + layers_ : place + file.layer;
 }
 
-layout::FileRecord IndexFiles::record(Role role, std::uint32_t page_bytes) const {
+layout::FileRecord IndexFiles::record(IndexFile file, std::uint32_t page_bytes) const {
   layout::FileRecord record{};
-  record.number = number(role);
+  record.number = number(file);
   record.segment = kSegment;
-  record.identity = layout::file_identity(index_id_, role, record.number);
+  record.identity = layout::file_identity(index_id_, file.role, record.number);
   record.generation = kGeneration;
   record.page_bytes = page_bytes;
-  record.role = static_cast<std::uint16_t>(role);
+  record.role = static_cast<std::uint16_t>(file.role);
   return record;
 }
 
-std::string IndexFiles::path(Role role) const {
-  return job_.temp.path(layout::file_name(number(role), role));
+std::string IndexFiles::path(IndexFile file) const {
+  return job_.temp.path(layout::file_name(number(file), file.role));
 }
 
-io::PageFileId IndexFiles::id(Role role, std::uint32_t page_bytes) const {
-  const layout::FileRecord file = record(role, page_bytes);
-  return {file.identity, file.generation, file.page_bytes};
+io::PageFileId IndexFiles::id(IndexFile file, std::uint32_t page_bytes) const {
+  const layout::FileRecord of = record(file, page_bytes);
+  return {of.identity, of.generation, of.page_bytes};
 }
 
-bool IndexFiles::finished(Role role) const {
-  return job_.journal.find(Unit::stream, number(role)) != nullptr;
+bool IndexFiles::finished(IndexFile file) const {
+  return job_.journal.find(Unit::stream, number(file)) != nullptr;
 }
 
-Result<io::PageWriter> IndexFiles::create(Role role, std::uint32_t page_bytes) const {
-  CAIRN_TRY(job_.temp.remove(layout::file_name(number(role), role)));
-  return io::PageWriter::create(job_.temp.fs(), path(role), id(role, page_bytes),
+Result<io::PageWriter> IndexFiles::create(IndexFile file, std::uint32_t page_bytes) const {
+  CAIRN_TRY(job_.temp.remove(layout::file_name(number(file), file.role)));
+  return io::PageWriter::create(job_.temp.fs(), path(file), id(file, page_bytes),
                                 io::WriteMode::direct);
 }
 
-Result<io::PageWriter> IndexFiles::resume(Role role, std::uint32_t page_bytes,
+Result<io::PageWriter> IndexFiles::resume(IndexFile file, std::uint32_t page_bytes,
                                           const io::PageWriterState& state) const {
-  return io::PageWriter::resume(job_.temp.fs(), path(role), id(role, page_bytes), state,
+  return io::PageWriter::resume(job_.temp.fs(), path(file), id(file, page_bytes), state,
                                 io::WriteMode::direct);
 }
 
-Status IndexFiles::finish(Role role, std::uint32_t page_bytes, io::PageWriter& writer) const {
+Status IndexFiles::finish(IndexFile file, std::uint32_t page_bytes, io::PageWriter& writer) const {
   CAIRN_ASSIGN(const io::PageFileSummary summary, writer.finish());
-  return job_.journal.append(Unit::stream, number(role),
-                             {static_cast<std::uint64_t>(role), page_bytes, summary.pages,
+  return job_.journal.append(Unit::stream, number(file),
+                             {static_cast<std::uint64_t>(file.role), page_bytes, summary.pages,
                               summary.stream_bytes, summary.digest});
 }
 
 std::vector<layout::FileRecord> IndexFiles::records() const {
   std::vector<layout::FileRecord> records;
   for (std::uint64_t n = 1; const auto* words = job_.journal.find(Unit::stream, n); ++n) {
-    layout::FileRecord file =
-        record(static_cast<Role>((*words)[0]), static_cast<std::uint32_t>((*words)[1]));
+    const auto role = static_cast<Role>((*words)[0]);
+    const auto layer = static_cast<std::uint32_t>(role == Role::refine ? n - number(role) : 0);
+    layout::FileRecord file = record({role, layer}, static_cast<std::uint32_t>((*words)[1]));
     file.pages = (*words)[2];
     file.stream_bytes = (*words)[3];
     file.digest = (*words)[4];

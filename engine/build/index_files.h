@@ -16,32 +16,39 @@ namespace cairn::build {
 /// Of the one segment that a build makes.
 inline constexpr std::uint64_t kSegment = 1;
 
+/// A file by its role, and of refinement by its layer.
+struct IndexFile {
+  IndexFile(layout::Role of_role, std::uint32_t of_layer = 0) : role(of_role), layer(of_layer) {}
+  layout::Role role;
+  std::uint32_t layer;
+};
+
 class IndexFiles {
  public:
-  /// `refined`: whether there is a refinement, which decides the numbers.
-  IndexFiles(const Job& job, std::uint64_t index_id, bool refined)
-      : job_(job), index_id_(index_id), refined_(refined) {}
+  /// `layers`: of refinement, a file each, which decides the numbers.
+  IndexFiles(const Job& job, std::uint64_t index_id, std::size_t layers)
+      : job_(job), index_id_(index_id), layers_(layers) {}
 
   /// The record of a finished file, or null.
-  bool finished(layout::Role role) const;
-  Result<io::PageWriter> create(layout::Role role, std::uint32_t page_bytes) const;
+  bool finished(IndexFile file) const;
+  Result<io::PageWriter> create(IndexFile file, std::uint32_t page_bytes) const;
   /// Goes on with a file where a unit of work left it.
-  Result<io::PageWriter> resume(layout::Role role, std::uint32_t page_bytes,
+  Result<io::PageWriter> resume(IndexFile file, std::uint32_t page_bytes,
                                 const io::PageWriterState& state) const;
   /// Ends the file; its record goes to the journal.
-  Status finish(layout::Role role, std::uint32_t page_bytes, io::PageWriter& writer) const;
+  Status finish(IndexFile file, std::uint32_t page_bytes, io::PageWriter& writer) const;
   /// Of all files, which are finished.
   std::vector<layout::FileRecord> records() const;
 
  private:
-  std::uint64_t number(layout::Role role) const;
-  layout::FileRecord record(layout::Role role, std::uint32_t page_bytes) const;
-  std::string path(layout::Role role) const;
-  io::PageFileId id(layout::Role role, std::uint32_t page_bytes) const;
+  std::uint64_t number(IndexFile file) const;
+  layout::FileRecord record(IndexFile file, std::uint32_t page_bytes) const;
+  std::string path(IndexFile file) const;
+  io::PageFileId id(IndexFile file, std::uint32_t page_bytes) const;
 
   const Job& job_;
   std::uint64_t index_id_;
-  bool refined_;
+  std::uint64_t layers_;
 };
 
 /// A writer's state as words of a record, appended and taken back from `at` on.

@@ -44,7 +44,7 @@ std::uint64_t parameters_hash(const VectorSource& source, const BuildOptions& op
       .add_value(source.dim())
       .add_value(source.count())
       .add_value(options.code_bytes)
-      .add_value(options.refine_bytes)
+      .add(std::as_bytes(std::span(options.refine_layers)))
       .add_value(options.degree)
       .add_value(options.nav_edges)
       .add_value(options.partitions)

@@ -42,8 +42,9 @@ Result<Cells> Trainer::cells(const Budget& budget) {
 
 Result<Codebooks> Trainer::load_books() {
   const std::uint64_t floats = std::uint64_t{math::kCentroids} * job_.space.dim;
-  const bool refined = job_.options.refine_bytes != 0;
-  CAIRN_ASSIGN(auto file, job_.temp.open(books_name(), floats * sizeof(float) * (refined ? 2 : 1)));
+  const std::uint64_t book_bytes = floats * sizeof(float);
+  const std::vector<std::uint32_t>& layers = job_.options.refine_layers;
+  CAIRN_ASSIGN(auto file, job_.temp.open(books_name(), book_bytes * (1 + layers.size())));
   const auto load = [&](std::uint32_t m, std::uint64_t at) -> Result<math::Codebook> {
     math::Codebook book{.shape = {.dim = job_.space.dim, .m = m}, .centroids = {}};
     CAIRN_ASSIGN(book.centroids, file.read_array<float>(at, floats));
@@ -52,8 +53,9 @@ Result<Codebooks> Trainer::load_books() {
   };
   Codebooks books;
   CAIRN_ASSIGN(books.base, load(job_.options.code_bytes, 0));
-  if (refined) {
-    CAIRN_ASSIGN(books.refine, load(job_.options.refine_bytes, floats * sizeof(float)));
+  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+    CAIRN_ASSIGN(auto book, load(layers[layer], book_bytes * (1 + layer)));
+    books.layers.push_back(std::move(book));
   }
   return books;
 }
@@ -64,13 +66,13 @@ Result<Codebooks> Trainer::books() {
   Codebooks books = train_codes(sample_batch(),
                                 {.metric = job_.options.metric,
                                  .code_bytes = job_.options.code_bytes,
-                                 .refine_bytes = job_.options.refine_bytes,
+                                 .layers = job_.options.refine_layers,
                                  .seed = job_.seed(Stream::codes)},
                                 job_.workers);
   CAIRN_ASSIGN(auto writer, job_.temp.create(books_name()));
   CAIRN_TRY(writer.append_stream(std::as_bytes(std::span(books.base.centroids))));
-  if (books.refine)
-    CAIRN_TRY(writer.append_stream(std::as_bytes(std::span(books.refine->centroids))));
+  for (const math::Codebook& layer : books.layers)
+    CAIRN_TRY(writer.append_stream(std::as_bytes(std::span(layer.centroids))));
   CAIRN_TRY(writer.finish());
   CAIRN_TRY(job_.journal.append(Unit::codebooks, 0, {}));
   return books;

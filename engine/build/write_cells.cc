@@ -46,42 +46,41 @@ class CellWriter {
 
  private:
   struct Output {
-    Role role;
+    IndexFile file;
     std::uint32_t page_bytes;
+    const math::Codebook* book;  // null for blocks
     std::optional<io::PageWriter> writer;
   };
 
   /// New files, or those that the unit before `cell` left.
   Status open(std::uint32_t cell) {
-    outputs_.push_back({Role::blocks, parts_.shape.block_bytes, {}});
-    outputs_.push_back({Role::codes, layout::kPageBytes, {}});
-    if (parts_.books.refine) outputs_.push_back({Role::refine, layout::kPageBytes, {}});
+    outputs_.push_back({Role::blocks, parts_.shape.block_bytes, nullptr, {}});
+    outputs_.push_back({Role::codes, layout::kPageBytes, &parts_.books.base, {}});
+    for (std::uint32_t layer = 0; layer < parts_.books.layers.size(); ++layer)
+      outputs_.push_back(
+          {{Role::refine, layer}, layout::kPageBytes, &parts_.books.layers[layer], {}});
     const Journal::Words* state = cell == 0 ? nullptr : job_.journal.find(Unit::write, cell - 1);
     std::size_t at = 0;
     for (Output& output : outputs_) {
       // One of the files may be finished already when the run was cut off between them.
-      if (files_.finished(output.role)) {
+      if (files_.finished(output.file)) {
         if (state != nullptr) take_state(*state, at);
         continue;
       }
       if (state == nullptr) {
-        CAIRN_ASSIGN(output.writer, files_.create(output.role, output.page_bytes));
+        CAIRN_ASSIGN(output.writer, files_.create(output.file, output.page_bytes));
         CAIRN_TRY(begin_codes(output));
       } else {
         CAIRN_ASSIGN(output.writer,
-                     files_.resume(output.role, output.page_bytes, take_state(*state, at)));
+                     files_.resume(output.file, output.page_bytes, take_state(*state, at)));
       }
     }
     return {};
   }
 
-  const math::Codebook& book(Role role) const {
-    return role == Role::codes ? parts_.books.base : *parts_.books.refine;
-  }
-
   Status begin_codes(Output& output) const {
-    if (output.role == Role::blocks) return {};
-    const math::Codebook& codebook = book(output.role);
+    if (output.book == nullptr) return {};
+    const math::Codebook& codebook = *output.book;
     const layout::CodesHeader header{
         .dim = codebook.shape.dim, .m = codebook.shape.m, .count = parts_.plan.total()};
     CAIRN_TRY(output.writer->append_stream(std::as_bytes(std::span(&header, 1))));
@@ -107,7 +106,7 @@ class CellWriter {
     // Blocks last: their record says that all are whole.
     for (auto output = outputs_.rbegin(); output != outputs_.rend(); ++output)
       if (output->writer)
-        CAIRN_TRY(files_.finish(output->role, output->page_bytes, *output->writer));
+        CAIRN_TRY(files_.finish(output->file, output->page_bytes, *output->writer));
     return {};
   }
 
@@ -200,8 +199,10 @@ class CellWriter {
     const VectorBatch rows{vector(lists.first_slot()), occupied, job_.space.dim, job_.space.dtype};
     Encoded encoded = encode_rows(parts_.books, job_.space.metric, rows, job_.workers);
     for (Output& output : std::span(outputs_).subspan(1)) {
-      std::vector<std::byte>& codes = output.role == Role::codes ? encoded.base : encoded.refine;
-      codes.resize(lists.count() * book(output.role).shape.m);  // of empty places: zeros
+      const IndexFile& file = output.file;
+      std::vector<std::byte>& codes =
+          file.role == Role::codes ? encoded.base : encoded.layers[file.layer];
+      codes.resize(lists.count() * output.book->shape.m);  // of empty places: zeros
       CAIRN_TRY(output.writer->append_stream(codes));
     }
     return {};

@@ -180,6 +180,7 @@ layout::Manifest make_manifest(const Job& job, const IndexParts& parts, const In
   manifest.files = files.records();
   layout::ManifestHeader& header = manifest.header;
   header.sequence = 1;
+  if (parts.books.layers.size() > 1) header.incompatible = layout::kRefinementInLayers;
   header.index_id = parts.index_id;
   header.next_file_number = manifest.files.size() + 1;
   header.seed = job.options.seed;
@@ -210,7 +211,7 @@ layout::Manifest make_manifest(const Job& job, const IndexParts& parts, const In
        .block_bytes = parts.shape.block_bytes,
        .degree_max = job.options.degree,
        .code_bytes = parts.books.base.shape.m,
-       .refine_bytes = parts.books.refine ? parts.books.refine->shape.m : 0,
+       .refine_bytes = parts.books.refine_bytes(),
        .extent_count = static_cast<std::uint32_t>(manifest.extents.size())});
   return manifest;
 }
@@ -218,7 +219,7 @@ layout::Manifest make_manifest(const Job& job, const IndexParts& parts, const In
 }  // namespace
 
 Result<layout::Manifest> write_index(const Job& job, const IndexParts& parts) {
-  const IndexFiles files(job, parts.index_id, parts.books.refine.has_value());
+  const IndexFiles files(job, parts.index_id, parts.books.layers.size());
   CAIRN_TRY(NavWriter(job, parts).run(files));
   CAIRN_TRY(write_cells(job, parts, files));
   CAIRN_TRY(write_entries(parts, files));

@@ -53,9 +53,12 @@ struct BuildOptions {
   Metric metric = Metric::l2;
   std::uint32_t code_bytes = 32;    // base code, bytes a vector; above dim it counts as dim
   std::uint32_t refine_bytes = 32;  // residual code on top; 0: none; above dim it counts as dim
-  std::uint32_t degree = 64;        // R: most out-edges of a node, 8..512
-  std::uint32_t nav_edges = 32;     // edges of a node kept in RAM form, rounded up to 8
-  std::uint32_t threads = 0;        // 0: all of the machine
+  /// Bytes of the layers of the residual code, which are loaded one by one as memory allows; they
+  /// then say what refine_bytes is. Empty: chosen by refine_bytes and the number of vectors.
+  std::vector<std::uint32_t> refine_layers = {};
+  std::uint32_t degree = 64;     // R: most out-edges of a node, 8..512
+  std::uint32_t nav_edges = 32;  // edges of a node kept in RAM form, rounded up to 8
+  std::uint32_t threads = 0;     // 0: all of the machine
   std::uint64_t seed = 1;
   double alpha = 1.2;  // pruning slack on distances (not squared)
   /// What the process may hold resident, everything counted. 0: half of what it is allowed.

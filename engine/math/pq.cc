@@ -1,6 +1,7 @@
 #include "engine/math/pq.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace cairn::math {
 namespace {
@@ -105,6 +106,22 @@ void pq_table(const Codebook& book, Metric metric, std::span<const float> query,
     else
       centroid_minus_dot(panels[s], part, out);
   }
+}
+
+void LayeredCodebook::add(const Codebook& book) {
+  const PqShape& shape = book.shape;
+  Layer layer{.book = &book,
+              .width_min = shape.dim / shape.m,
+              .width_max = (shape.dim + shape.m - 1) / shape.m,
+              .begins = std::vector<std::uint32_t>(shape.m + std::size_t{1})};
+  for (std::uint32_t s = 0; s <= shape.m; ++s) layer.begins[s] = shape.begin(s);
+  layers_.push_back(std::move(layer));
+}
+
+std::size_t LayeredCodebook::bytes() const {
+  std::size_t total = layers_.capacity() * sizeof(Layer);
+  for (const Layer& layer : layers_) total += layer.begins.capacity() * sizeof(std::uint32_t);
+  return total;
 }
 
 }  // namespace cairn::math

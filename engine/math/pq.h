@@ -1,6 +1,6 @@
 // Product quantisation (Jegou, Douze, Schmid: Product Quantization for Nearest Neighbor Search,
 // TPAMI 2011) with 256 centroids a subspace, any dimension (subspaces may differ by one element),
-// and a second codebook over the residual for refinement.
+// and further codebooks for refinement, each over what those before it leave over.
 #pragma once
 
 #include <cairn/types.h>
@@ -71,9 +71,33 @@ float pq_lookup(const float* table, const std::uint8_t* code, std::uint32_t m);
 void pq_lookup_batch(const float* table, std::uint32_t m, const std::uint8_t* codes,
                      std::span<const std::uint32_t> slots, float* out);
 
-/// Distance of the query to base centroid + refinement centroid, decoded on the fly. l2: squared
-/// l2; otherwise - q . x'. O(dim).
-float pq_refined(const Codebook& base, const Codebook& residual, Metric metric, const float* query,
-                 const std::uint8_t* base_code, const std::uint8_t* residual_code);
+/// A code in layers: the base, then refinements, each of what the layers before it leave over. All
+/// are of one dim.
+class LayeredCodebook {
+ public:
+  struct Layer {
+    const Codebook* book;
+    std::uint32_t width_min, width_max;
+    std::vector<std::uint32_t> begins;  // of the subspaces, and dim: no division a query
+  };
+
+  void reserve(std::size_t layers) { layers_.reserve(layers); }
+  /// `book` must outlive this.
+  void add(const Codebook& book);
+  std::span<const Layer> layers() const { return layers_; }
+  std::size_t bytes() const;  // in RAM, the codebooks themselves not counted
+
+ private:
+  std::vector<Layer> layers_;
+};
+
+/// Floats that pq_refined needs for itself.
+std::size_t pq_refined_floats(std::size_t dim);
+
+/// Distance of the query to the sum of what the codes of `row` stand for in the first codes.size()
+/// layers, decoded on the fly: codes[l] + row * m of layer l. l2: squared l2; otherwise - q . x'.
+/// `scratch`: pq_refined_floats(dim) of any value. O(layers * dim).
+float pq_refined(const LayeredCodebook& book, std::span<const std::uint8_t* const> codes,
+                 std::size_t row, Metric metric, const float* query, std::span<float> scratch);
 
 }  // namespace cairn::math

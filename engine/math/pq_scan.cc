@@ -19,12 +19,24 @@
 #define CAIRN_PQ_SCAN_TYPES_
 namespace cairn::math {
 
-/// Two codes of m subspaces, all of one width.
-struct RefinedJob {
-  const float *base, *residual, *query;
-  const std::uint8_t *base_code, *residual_code;
-  std::size_t m, width;
+/// One layer of a code and where it goes: to[0, dim) = from[0, dim) + what the code stands for.
+/// kOverrun floats behind either may be read or written.
+struct LayerJob {
+  const LayeredCodebook::Layer* layer;
+  const std::uint8_t* code;
+  const float* from;  // null: zeros
+  float* to;
 };
+struct RefinedJob {
+  std::span<const LayeredCodebook::Layer> layers;
+  std::span<const std::uint8_t* const> codes;
+  std::size_t row;
+  const float* query;
+  float* scratch;
+  PairKernel kernel;  // of metric
+  bool l2;
+};
+inline constexpr std::size_t kOverrun = 16;
 
 }  // namespace cairn::math
 #endif
@@ -33,40 +45,118 @@ HWY_BEFORE_NAMESPACE();
 namespace cairn::math::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Elements [0, m * width), `kLanes` at a time; kLanes divides width.
-template <bool kL2, std::size_t kLanes>
-HWY_INLINE float refined_sum(const RefinedJob& job) {
+template <class D>
+HWY_INLINE void add_at(D d, const float* centroid, const float* from, float* to, std::size_t at) {
+  const auto x = hn::LoadU(d, centroid + at);
+  hn::StoreU(from == nullptr ? x : hn::Add(x, hn::LoadU(d, from + at)), d, to + at);
+}
+
+/// A piece that nothing behind it makes good: its last vector ends where it ends.
+template <std::size_t kLanes>
+HWY_INLINE void add_exactly(const float* centroid, const float* from, float* to,
+                            std::size_t width) {
   const hn::CappedTag<float, kLanes> d;
-  const float *base = job.base, *residual = job.residual, *query = job.query;
+  const std::size_t lanes = hn::Lanes(d);
+  if (width < lanes) {
+    if constexpr (kLanes > 1) add_exactly<kLanes / 2>(centroid, from, to, width);
+    return;
+  }
+  for (std::size_t j = 0; j + lanes < width; j += lanes) add_at(d, centroid, from, to, j);
+  add_at(d, centroid, from, to, width - lanes);
+}
+
+/// Pieces in ascending order, each in whole vectors, `kSteps` of them (0: as many as it takes): the
+/// next piece overwrites what a piece wrote behind its end. Not in place for that reason.
+template <std::size_t kLanes, std::size_t kSteps>
+HWY_INLINE void add_pieces(const LayerJob& job) {
+  const hn::CappedTag<float, kLanes> d;
+  const std::size_t lanes = hn::Lanes(d), m = job.layer->book->shape.m;
+  const std::size_t steps = kSteps != 0 ? kSteps : (job.layer->width_max + lanes - 1) / lanes;
+  const std::uint32_t* begins = job.layer->begins.data();
+  const float* centroids = job.layer->book->centroids.data();
+  const auto centroid = [&](std::size_t s) {
+    return centroids + kCentroids * begins[s] + job.code[s] * (begins[s + 1] - begins[s]);
+  };
+  for (std::size_t s = 0; s + 1 < m; ++s) {
+    const float* from = job.from == nullptr ? nullptr : job.from + begins[s];
+    for (std::size_t j = 0; j < steps; ++j)
+      add_at(d, centroid(s), from, job.to + begins[s], j * lanes);
+  }
+  const std::size_t at = begins[m - 1];
+  add_exactly<kLanes>(centroid(m - 1), job.from == nullptr ? nullptr : job.from + at, job.to + at,
+                      begins[m] - at);
+}
+
+template <std::size_t kLanes>
+HWY_INLINE void add_layer_of(const LayerJob& job) {
+  const std::size_t lanes = hn::Lanes(hn::CappedTag<float, kLanes>());
+  switch ((job.layer->width_max + lanes - 1) / lanes) {
+    case 1:
+      return add_pieces<kLanes, 1>(job);
+    case 2:
+      return add_pieces<kLanes, 2>(job);
+    case 3:
+      return add_pieces<kLanes, 3>(job);
+    default:
+      return add_pieces<kLanes, 0>(job);
+  }
+}
+
+HWY_INLINE void add_layer(const LayerJob& job) {
+  if (job.layer->width_max <= 4) return add_layer_of<4>(job);
+  if (job.layer->width_max <= 8) return add_layer_of<8>(job);
+  return add_layer_of<16>(job);
+}
+
+/// The distance to job.from + the code, where the widths of all pieces are one multiple of kLanes.
+template <bool kL2, std::size_t kLanes>
+HWY_INLINE float distance_to_sum(const LayerJob& job, const float* query) {
+  const hn::CappedTag<float, kLanes> d;
+  const std::size_t m = job.layer->book->shape.m, width = job.layer->width_max;
+  const float *centroids = job.layer->book->centroids.data(), *from = job.from;
   auto even = hn::Zero(d), odd = even;
-  for (std::size_t s = 0; s < job.m; ++s) {
-    const float* b = base + job.base_code[s] * job.width;
-    const float* r = residual + job.residual_code[s] * job.width;
-    for (std::size_t j = 0; j < job.width; j += hn::Lanes(d)) {
-      const auto x = hn::Add(hn::LoadU(d, b + j), hn::LoadU(d, r + j));
+  for (std::size_t s = 0; s < m; ++s) {
+    const float* centroid = centroids + job.code[s] * width;
+    for (std::size_t j = 0; j < width; j += hn::Lanes(d)) {
+      const auto x = hn::Add(hn::LoadU(d, centroid + j), hn::LoadU(d, from + j));
       const auto q = hn::LoadU(d, query + j);
       const auto term = kL2 ? hn::Sub(q, x) : q;
       const auto sum = hn::MulAdd(term, kL2 ? term : x, even);
       even = odd;
       odd = sum;
     }
-    base += kCentroids * job.width;
-    residual += kCentroids * job.width;
-    query += job.width;
+    centroids += kCentroids * width;
+    from += width;
+    query += width;
   }
   const float total = hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd)));
   return kL2 ? total : -total;
 }
 
-template <bool kL2>
-HWY_INLINE float refined_equal_widths(const RefinedJob& job) {
-  if (job.width % 4 == 0) return refined_sum<kL2, 4>(job);
-  if (job.width % 2 == 0) return refined_sum<kL2, 2>(job);
-  return refined_sum<kL2, 1>(job);
+/// The base comes last: its many narrow pieces then need no store where their widths are even, and
+/// narrow loads find what wide stores have just written.
+float refined(const RefinedJob& job) {
+  const std::size_t dim = job.layers[0].book->shape.dim;
+  const auto part = [&](std::size_t l, const float* from, float* to) -> LayerJob {
+    const LayeredCodebook::Layer& layer = job.layers[l];
+    return {&layer, job.codes[l] + job.row * layer.book->shape.m, from, to};
+  };
+  const float* from = nullptr;
+  float *to = job.scratch, *spare = to + dim + kOverrun;
+  for (std::size_t l = 1; l < job.codes.size(); ++l) {
+    add_layer(part(l, from, to));
+    from = to;
+    std::swap(to, spare);
+  }
+  const LayerJob base = part(0, from, to);
+  const bool even = base.layer->width_min == base.layer->width_max;
+  if (from != nullptr && even && base.layer->width_max % 4 == 0)
+    return job.l2 ? distance_to_sum<true, 4>(base, job.query)
+                  : distance_to_sum<false, 4>(base, job.query);
+  add_layer(base);
+  const float total = job.kernel(job.query, to, dim);
+  return job.l2 ? total : -total;
 }
-
-float refined_l2(const RefinedJob& job) { return refined_equal_widths<true>(job); }
-float refined_minus_dot(const RefinedJob& job) { return refined_equal_widths<false>(job); }
 
 }  // namespace cairn::math::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -75,8 +165,7 @@ HWY_AFTER_NAMESPACE();
 namespace cairn::math {
 namespace {
 
-HWY_EXPORT(refined_l2);
-HWY_EXPORT(refined_minus_dot);
+HWY_EXPORT(refined);
 
 static_assert(std::endian::native == std::endian::little, "codes are read eight at a time");
 
@@ -104,61 +193,6 @@ HWY_INLINE void prefetch_code(const std::uint8_t* codes, std::uint32_t slot, std
   hwy::Prefetch(row + m - 1);
 }
 
-/// Walks the subspaces of a code without dividing: widths are dim / m or one more, as begin() says.
-class SubspaceWalk {
- public:
-  SubspaceWalk(const Codebook& book, const std::uint8_t* code)
-      : shape_(book.shape), code_(code), centroids_(book.centroids.data()) {
-    enter();
-  }
-  std::size_t left() const { return width_ - at_; }
-  const float* data() const { return centroids_ + *code_ * width_ + at_; }
-  void advance(std::size_t count) {
-    at_ += count;
-    if (at_ < width_) return;
-    centroids_ += kCentroids * width_;
-    ++code_;
-    if (++entered_ < shape_.m) enter();
-  }
-
- private:
-  void enter() {
-    remainder_ += shape_.dim % shape_.m;
-    width_ = shape_.dim / shape_.m + (remainder_ >= shape_.m ? 1 : 0);
-    if (remainder_ >= shape_.m) remainder_ -= shape_.m;
-    at_ = 0;
-  }
-
-  PqShape shape_;
-  const std::uint8_t* code_;
-  const float* centroids_;
-  std::size_t width_ = 0, at_ = 0;
-  std::uint32_t remainder_ = 0, entered_ = 0;
-};
-
-/// Any two shapes of the same dim: decoded in pieces, compared by the pair kernel.
-float refined_any(const Codebook& base, const Codebook& residual, Metric metric, const float* query,
-                  const std::uint8_t* base_code, const std::uint8_t* residual_code) {
-  constexpr std::size_t kPiece = 1024;
-  const PairKernel kernel = metric == Metric::l2 ? l2_kernel(DType::f32) : dot_kernel(DType::f32);
-  SubspaceWalk b(base, base_code), r(residual, residual_code);
-  float decoded[kPiece], total = 0;
-  const std::size_t dim = base.shape.dim;
-  for (std::size_t begin = 0; begin < dim; begin += kPiece) {
-    const std::size_t size = std::min(kPiece, dim - begin);
-    for (std::size_t at = 0; at < size;) {
-      const std::size_t run = std::min({b.left(), r.left(), size - at});
-      const float *from_base = b.data(), *from_residual = r.data();
-      for (std::size_t j = 0; j < run; ++j) decoded[at + j] = from_base[j] + from_residual[j];
-      at += run;
-      b.advance(run);
-      r.advance(run);
-    }
-    total += kernel(query + begin, decoded, size);
-  }
-  return metric == Metric::l2 ? total : -total;
-}
-
 }  // namespace
 
 float pq_lookup(const float* table, const std::uint8_t* code, std::uint32_t m) {
@@ -175,16 +209,19 @@ void pq_lookup_batch(const float* table, std::uint32_t m, const std::uint8_t* co
   }
 }
 
-float pq_refined(const Codebook& base, const Codebook& residual, Metric metric, const float* query,
-                 const std::uint8_t* base_code, const std::uint8_t* residual_code) {
-  const PqShape& shape = base.shape;
-  if (shape.m != residual.shape.m || shape.dim % shape.m != 0)
-    return refined_any(base, residual, metric, query, base_code, residual_code);
-  const RefinedJob job{
-      base.centroids.data(), residual.centroids.data(), query, base_code, residual_code, shape.m,
-      shape.dim / shape.m};
-  return metric == Metric::l2 ? HWY_DYNAMIC_DISPATCH(refined_l2)(job)
-                              : HWY_DYNAMIC_DISPATCH(refined_minus_dot)(job);
+std::size_t pq_refined_floats(std::size_t dim) { return 2 * (dim + kOverrun); }
+
+float pq_refined(const LayeredCodebook& book, std::span<const std::uint8_t* const> codes,
+                 std::size_t row, Metric metric, const float* query, std::span<float> scratch) {
+  const bool l2 = metric == Metric::l2;
+  return HWY_DYNAMIC_DISPATCH(refined)(
+      {.layers = book.layers(),
+       .codes = codes,
+       .row = row,
+       .query = query,
+       .scratch = scratch.data(),
+       .kernel = l2 ? l2_kernel(DType::f32) : dot_kernel(DType::f32),
+       .l2 = l2});
 }
 
 }  // namespace cairn::math

@@ -23,12 +23,4 @@ Result<io::PageFileSummary> scan_blocks(const IndexFolder& folder, const layout:
   return io::scan_pages(*file, page_file_id(record), visit_page, visit_bad);
 }
 
-std::vector<const layout::FileRecord*> files_of(const layout::Manifest& manifest,
-                                                std::uint64_t segment, layout::Role role) {
-  std::vector<const layout::FileRecord*> records;
-  for (const layout::FileRecord& record : manifest.files)
-    if (record.segment == segment && role_of(record) == role) records.push_back(&record);
-  return records;
-}
-
 }  // namespace cairn::search

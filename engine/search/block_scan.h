@@ -31,8 +31,4 @@ Result<io::PageFileSummary> scan_blocks(const IndexFolder& folder, const layout:
                                         const BlockVisitor& visit,
                                         const io::BadPageVisitor& visit_bad = {});
 
-/// The records of `segment`'s files of one role.
-std::vector<const layout::FileRecord*> files_of(const layout::Manifest& manifest,
-                                                std::uint64_t segment, layout::Role role);
-
 }  // namespace cairn::search

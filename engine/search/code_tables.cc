@@ -61,6 +61,9 @@ void CodeTables::reset(Metric metric, VectorView query, std::span<const Segment>
     if (table_at_.back() == floats) floats += table_floats(segment);
   }
   tables_.resize(floats);
+  const bool refining = std::ranges::any_of(
+      segments, [](const Segment& segment) { return segment.refine_codebook != nullptr; });
+  scratch_.resize(refining ? math::pq_refined_floats(query.dim) : 0);
   for (std::size_t i = 0, built = 0; i < segments.size(); ++i) {
     if (table_at_[i] != built) continue;
     const std::size_t count = table_floats(segments[i]);
@@ -83,17 +86,15 @@ void CodeTables::base(std::uint32_t segment, std::span<const std::uint32_t> slot
   for (std::size_t i = 0; i < slots.size(); ++i) distances[i] = finite(distances[i]);
 }
 
-float CodeTables::refined(std::uint32_t segment, std::uint32_t slot, float base_distance) const {
+float CodeTables::refined(std::uint32_t segment, std::uint32_t slot, float base_distance) {
   const Segment& s = segments_[segment];
   if (s.refine_codebook == nullptr) return base_distance;
-  const std::size_t base_m = s.codebook->shape.m;
-  const std::size_t refine_m = s.refine_codebook->shape.m;
-  return finite(math::pq_refined(*s.codebook, *s.refine_codebook, metric_, query_.data(),
-                                 s.codes + slot * base_m, s.refine_codes + slot * refine_m));
+  return finite(
+      math::pq_refined(*s.refine_codebook, s.refine_codes, slot, metric_, query_.data(), scratch_));
 }
 
 std::size_t CodeTables::ram_bytes() const {
-  return query_.capacity() * sizeof(float) + tables_.capacity() * sizeof(float) +
+  return (query_.capacity() + scratch_.capacity() + tables_.capacity()) * sizeof(float) +
          table_at_.capacity() * sizeof(std::size_t);
 }
 

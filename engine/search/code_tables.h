@@ -20,14 +20,15 @@ class CodeTables {
 
   /// distances[i] = code distance of slots[i]; never NaN or infinite. O(count * m).
   void base(std::uint32_t segment, std::span<const std::uint32_t> slots, float* distances) const;
-  /// Distance to the base code plus its refinement, on the scale of base(); `base_distance` where
-  /// the segment has no refinement. O(dim).
-  float refined(std::uint32_t segment, std::uint32_t slot, float base_distance) const;
+  /// Distance to the base code plus what is loaded of its refinement, on the scale of base();
+  /// `base_distance` where the segment has no refinement. O(layers * dim).
+  float refined(std::uint32_t segment, std::uint32_t slot, float base_distance);
   void prefetch_refinement(std::uint32_t segment, std::uint32_t slot) const {
     const Segment& s = segments_[segment];
     if (s.refine_codebook == nullptr) return;
-    __builtin_prefetch(s.refine_codes + std::size_t{slot} * s.refine_codebook->shape.m);
-    __builtin_prefetch(s.codes + std::size_t{slot} * s.codebook->shape.m);
+    for (std::size_t layer = 0; layer < s.refine_codes.size(); ++layer)
+      __builtin_prefetch(s.refine_codes[layer] +
+                         std::size_t{slot} * s.refine_codebook->layers()[layer].book->shape.m);
   }
 
   std::size_t ram_bytes() const;
@@ -38,6 +39,7 @@ class CodeTables {
   Metric metric_ = Metric::l2;
   std::span<const Segment> segments_;
   std::vector<float> query_;
+  std::vector<float> scratch_;  // of refined(); empty when nothing is refined
   std::vector<float> tables_;
   std::vector<std::size_t> table_at_;  // of each segment, in tables_
 };

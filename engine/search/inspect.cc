@@ -50,7 +50,7 @@ Result<StructureReport> inspect_folder(
   for (const layout::SegmentRecord& segment : manifest.segments) {
     const layout::BlockShape shape = manifest.block_shape(segment);
     const layout::SegmentMap map(segment, manifest.extents_of(segment.segment));
-    for (const auto* record : files_of(manifest, segment.segment, layout::Role::blocks)) {
+    for (const auto* record : manifest.files_of(segment.segment, layout::Role::blocks)) {
       const std::string path = folder.path_of(*record);
       const auto visit = [&](const ScannedBlock& block) -> Status {
         Status counted = count_block(block, segment, report);

@@ -8,20 +8,21 @@
 namespace cairn::search {
 namespace {
 
-/// One step of the order of benefit: navigation slices up to a count, or the refinement.
+/// One step of the order of benefit: layers of refinement, then navigation slices, up to a count.
 struct Step {
-  bool refine = false;
+  std::uint32_t layers_end = 0;
   std::uint32_t slices_end = 0;
 };
 
-constexpr std::uint32_t kAllSlices = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint32_t kAll = std::numeric_limits<std::uint32_t>::max();
 
-/// Reads saved a byte, measured on 500k SIFT at recall 0.95: 22 reads with base codes alone, 18
-/// with the refinement, 12 with 8 edges more, 10 with 16; 32 edges without the refinement still
-/// cost 21.
+/// Reads saved a byte, measured on 500k SIFT at recall 0.95: see DESIGN.md, Codes. Two layers bring
+/// most of what refinement does; after them 8 edges of 19 bytes save more than the layers left.
 constexpr std::array kOrder = {
-    Step{.refine = true},
-    Step{.slices_end = kAllSlices},
+    Step{.layers_end = 2},
+    Step{.slices_end = 1},
+    Step{.layers_end = kAll},
+    Step{.slices_end = kAll},
 };
 
 std::uint64_t fixed_bytes(std::span<const SegmentParts> segments, std::uint64_t base_bytes) {
@@ -31,10 +32,9 @@ std::uint64_t fixed_bytes(std::span<const SegmentParts> segments, std::uint64_t 
 
 /// Loads what `step` names of one segment as far as it fits into `room`.
 void take(const Step& step, const SegmentParts& parts, SegmentPlan& plan, std::uint64_t& room) {
-  if (step.refine && !plan.refine && parts.refine_bytes != 0 && parts.refine_bytes <= room) {
-    plan.refine = true;
-    room -= parts.refine_bytes;
-  }
+  while (plan.layers < std::min<std::size_t>(step.layers_end, parts.refine_bytes.size()) &&
+         parts.refine_bytes[plan.layers] <= room)
+    room -= parts.refine_bytes[plan.layers++];
   while (plan.slices < std::min(step.slices_end, parts.slices) && parts.slice_bytes <= room) {
     ++plan.slices;
     room -= parts.slice_bytes;
@@ -45,8 +45,10 @@ void take(const Step& step, const SegmentParts& parts, SegmentPlan& plan, std::u
 
 std::uint64_t all_parts_bytes(std::span<const SegmentParts> segments, std::uint64_t base_bytes) {
   std::uint64_t bytes = fixed_bytes(segments, base_bytes);
-  for (const SegmentParts& segment : segments)
-    bytes += segment.refine_bytes + segment.slice_bytes * segment.slices;
+  for (const SegmentParts& segment : segments) {
+    bytes += segment.slice_bytes * segment.slices;
+    for (const std::uint64_t layer : segment.refine_bytes) bytes += layer;
+  }
   return bytes;
 }
 
@@ -78,17 +80,21 @@ Result<MemoryPlan> plan_memory(std::span<const SegmentParts> segments, std::uint
 std::vector<std::uint64_t> memory_steps(std::span<const SegmentParts> segments,
                                         std::uint64_t base_bytes) {
   const std::uint64_t fixed = fixed_bytes(segments, base_bytes);
-  // Each part alone or with those before it, of all segments alike.
+  // So many layers and so many slices, of all segments alike.
+  std::size_t layers = 0, slices = 0;
+  for (const SegmentParts& segment : segments) {
+    layers = std::max(layers, segment.refine_bytes.size());
+    slices = std::max<std::size_t>(slices, segment.slices);
+  }
   std::vector<std::uint64_t> limits;
-  std::uint32_t slices = 0;
-  for (const SegmentParts& segment : segments) slices = std::max(slices, segment.slices);
-  for (const std::uint64_t refined : {0, 1}) {
-    std::uint64_t bytes = fixed;
-    for (const SegmentParts& segment : segments) bytes += refined * segment.refine_bytes;
-    limits.push_back(bytes);
-    for (std::uint32_t slice = 0; slice < slices; ++slice) {
-      for (const SegmentParts& segment : segments)
-        bytes += slice < segment.slices ? segment.slice_bytes : 0;
+  for (std::size_t layers_end = 0; layers_end <= layers; ++layers_end) {
+    for (std::size_t slices_end = 0; slices_end <= slices; ++slices_end) {
+      std::uint64_t bytes = fixed;
+      for (const SegmentParts& segment : segments) {
+        bytes += segment.slice_bytes * std::min<std::size_t>(slices_end, segment.slices);
+        for (std::size_t i = 0; i < std::min(layers_end, segment.refine_bytes.size()); ++i)
+          bytes += segment.refine_bytes[i];
+      }
       limits.push_back(bytes);
     }
   }

@@ -15,14 +15,14 @@ inline constexpr std::uint64_t kCacheBytesMin = 64u << 10;
 
 /// What one segment may keep in RAM, in bytes as allocated: rounding and pads included.
 struct SegmentParts {
-  std::uint64_t fixed_bytes = 0;   // codes, codebook, entry points, label tops, maps: always
-  std::uint64_t refine_bytes = 0;  // residual codes and their codebook; 0: the segment has none
-  std::uint64_t slice_bytes = 0;   // one navigation slice
-  std::uint32_t slices = 0;        // in the file
+  std::uint64_t fixed_bytes = 0;  // codes, codebook, entry points, label tops, maps: always
+  std::vector<std::uint64_t> refine_bytes = {};  // of each layer: codes and their codebook
+  std::uint64_t slice_bytes = 0;                 // one navigation slice
+  std::uint32_t slices = 0;                      // in the file
 };
 
 struct SegmentPlan {
-  bool refine = false;
+  std::uint32_t layers = 0;  // of refinement; [0, layers) are loaded
   std::uint32_t slices = 0;  // navigation slices [0, slices) are loaded
 
   friend bool operator==(const SegmentPlan&, const SegmentPlan&) = default;
@@ -49,7 +49,7 @@ Result<MemoryPlan> plan_memory(std::span<const SegmentParts> segments, std::uint
                                std::uint64_t limit_bytes, std::uint64_t cache_bytes_max);
 
 /// The limits at which a plan holds something more than below: the smallest that works first, all
-/// that can be loaded last. O(slices log slices).
+/// that can be loaded last. O(layers * slices).
 std::vector<std::uint64_t> memory_steps(std::span<const SegmentParts> segments,
                                         std::uint64_t base_bytes);
 

@@ -21,6 +21,12 @@ std::uint64_t panels_ram_bytes(const layout::CodesPlan& plan) {
          plan.header.m * (math::kCentroids * sizeof(float) + sizeof(math::CentroidPanel));
 }
 
+/// What finds the codes of a layer, or of the base beside one.
+std::uint64_t finding_bytes(const layout::CodesPlan& plan) {
+  return sizeof(math::LayeredCodebook::Layer) + (plan.header.m + 1) * sizeof(std::uint32_t) +
+         sizeof(const std::uint8_t*);
+}
+
 std::uint64_t slice_ram_bytes(const layout::NavPlan& plan) {
   return rounded(plan.slice_bytes() + layout::kNavPadBytes) + sizeof(io::AlignedBuffer) +
          sizeof(const std::byte*);
@@ -50,19 +56,25 @@ Result<layout::Entries> load_entries(const io::ReadFile& file, io::PageStreamRea
 }  // namespace
 
 Segment ResidentSegment::view() const {
-  const bool refined = refine.codes.size() != 0;
   return {.slot_count = record.slot_count,
           .vector_count = record.vector_count,
           .shape = shape,
           .map = &map,
           .codebook = &codes.book,
           .codes = codes.data(),
-          .refine_codebook = refined ? &refine.book : nullptr,
-          .refine_codes = refined ? refine.data() : nullptr,
+          .refine_codebook = refine.empty() ? nullptr : &refine_book,
+          .refine_codes = refine_codes,
           .nav_bits = nav_bits,
           .nav = nav_views,
           .nav_complete = nav_complete,
           .entries = &entries};
+}
+
+std::uint64_t ResidentSegment::refine_ram_bytes() const {
+  std::uint64_t bytes = refine.capacity() * sizeof(ResidentCodes) + refine_book.bytes() +
+                        refine_codes.capacity() * sizeof(const std::uint8_t*);
+  for (const ResidentCodes& layer : refine) bytes += layer.ram_bytes();
+  return bytes;
 }
 
 std::uint64_t ResidentSegment::nav_ram_bytes() const {
@@ -77,8 +89,7 @@ std::uint64_t ResidentSegment::entries_ram_bytes() const {
          sizeof(std::uint32_t);
 }
 
-Result<SegmentSource::Stream> SegmentSource::open_stream(layout::Role role) const {
-  const layout::FileRecord& file = record(role);
+Result<SegmentSource::Stream> SegmentSource::open_stream(const layout::FileRecord& file) const {
   Stream stream;
   CAIRN_ASSIGN(stream.file, folder_->open_file(file, direct_));
   CAIRN_ASSIGN(auto reader,
@@ -87,10 +98,10 @@ Result<SegmentSource::Stream> SegmentSource::open_stream(layout::Role role) cons
   return stream;
 }
 
-Result<SegmentSource::CodesSource> SegmentSource::open_codes(layout::Role role,
+Result<SegmentSource::CodesSource> SegmentSource::open_codes(const layout::FileRecord& file,
                                                              std::uint32_t code_bytes) const {
-  CodesSource source;
-  CAIRN_ASSIGN(source.stream, open_stream(role));
+  CodesSource source{.record = &file, .stream = {}, .plan = {}};
+  CAIRN_ASSIGN(source.stream, open_stream(file));
   io::PageStreamReader& reader = *source.stream.reader;
   CAIRN_ASSIGN(source.plan, decode_front<layout::CodesHeader>(
                                 *source.stream.file, reader, [&](std::span<const std::byte> bytes) {
@@ -110,7 +121,7 @@ Result<SegmentSource::CodesSource> SegmentSource::open_codes(layout::Role role,
 
 Status SegmentSource::open_nav() {
   if (folder_->manifest().find(segment_.segment, layout::Role::nav) == nullptr) return {};
-  CAIRN_ASSIGN(nav_, open_stream(layout::Role::nav));
+  CAIRN_ASSIGN(nav_, open_stream(record(layout::Role::nav)));
   CAIRN_ASSIGN(nav_plan_, decode_front<layout::NavHeader>(
                               *nav_.file, *nav_.reader, [&](std::span<const std::byte> bytes) {
                                 return layout::decode_nav_header(bytes, nav_.reader->stream_bytes(),
@@ -122,12 +133,15 @@ Status SegmentSource::open_nav() {
 Result<SegmentSource> SegmentSource::open(const IndexFolder& folder,
                                           const layout::SegmentRecord& segment, bool direct) {
   SegmentSource source(folder, segment, direct);
-  CAIRN_ASSIGN(source.codes_, source.open_codes(layout::Role::codes, segment.code_bytes));
-  if (segment.refine_bytes != 0) {
-    CAIRN_ASSIGN(source.refine_, source.open_codes(layout::Role::refine, segment.refine_bytes));
+  CAIRN_ASSIGN(source.codes_,
+               source.open_codes(source.record(layout::Role::codes), segment.code_bytes));
+  for (const auto* layer : folder.manifest().files_of(segment.segment, layout::Role::refine)) {
+    CAIRN_ASSIGN(auto codes, source.open_codes(*layer, folder.manifest().layer_bytes(
+                                                           *layer, segment.slot_count)));
+    source.refine_.push_back(std::move(codes));
   }
   CAIRN_TRY(source.open_nav());
-  CAIRN_ASSIGN(source.entries_, source.open_stream(layout::Role::entries));
+  CAIRN_ASSIGN(source.entries_, source.open_stream(source.record(layout::Role::entries)));
   return source;
 }
 
@@ -139,7 +153,10 @@ SegmentParts SegmentSource::parts() const {
                       segment_.extent_count * kMapBytesPerExtent + codes_ram_bytes(codes_.plan) +
                       panels_ram_bytes(codes_.plan) + entries_.reader->stream_bytes() -
                       sizeof(layout::EntriesHeader) + LabelLookup::ram_bytes(segment_.vector_count);
-  if (refine_.stream.file) parts.refine_bytes = codes_ram_bytes(refine_.plan);
+  for (const CodesSource& layer : refine_)
+    parts.refine_bytes.push_back(codes_ram_bytes(layer.plan) + sizeof(ResidentCodes) +
+                                 finding_bytes(layer.plan));
+  if (!refine_.empty()) parts.refine_bytes.front() += finding_bytes(codes_.plan);
   if (nav_.file) {
     parts.slice_bytes = slice_ram_bytes(nav_plan_);
     parts.slices = nav_plan_.header.slices;
@@ -147,8 +164,7 @@ SegmentParts SegmentSource::parts() const {
   return parts;
 }
 
-Status SegmentSource::plan_codes(const CodesSource& source, const layout::FileRecord& record,
-                                 ResidentCodes& into, Ranges& ranges) {
+Status SegmentSource::plan_codes(const CodesSource& source, ResidentCodes& into, Ranges& ranges) {
   const layout::CodesPlan& plan = source.plan;
   const auto bytes = static_cast<std::size_t>(plan.codes_bytes());
   into.book.shape = {.dim = plan.header.dim, .m = plan.header.m};
@@ -156,13 +172,30 @@ Status SegmentSource::plan_codes(const CodesSource& source, const layout::FileRe
   CAIRN_ASSIGN(into.codes, io::AlignedBuffer::create_huge(bytes));
   const io::ReadFile* file = source.stream.file.get();
   ranges.push_back({.file = file,
-                    .id = page_file_id(record),
+                    .id = page_file_id(*source.record),
                     .offset = sizeof(layout::CodesHeader),
                     .into = std::as_writable_bytes(std::span(into.book.centroids))});
   ranges.push_back({.file = file,
-                    .id = page_file_id(record),
+                    .id = page_file_id(*source.record),
                     .offset = plan.codes_at(),
                     .into = into.codes.bytes().first(bytes)});
+  return {};
+}
+
+Status SegmentSource::plan_refinement(std::uint32_t layers, ResidentSegment& into,
+                                      Ranges& ranges) const {
+  if (layers == 0) return {};
+  into.refine.resize(layers);
+  into.refine_book.reserve(layers + std::size_t{1});
+  into.refine_codes.reserve(layers + std::size_t{1});
+  into.refine_book.add(into.codes.book);
+  into.refine_codes.push_back(into.codes.data());
+  for (std::uint32_t layer = 0; layer < layers; ++layer) {
+    ResidentCodes& codes = into.refine[layer];
+    CAIRN_TRY(plan_codes(refine_[layer], codes, ranges));
+    into.refine_book.add(codes.book);
+    into.refine_codes.push_back(codes.data());
+  }
   return {};
 }
 
@@ -192,9 +225,8 @@ Result<std::unique_ptr<ResidentSegment>> SegmentSource::load(const SegmentPlan& 
   CAIRN_ASSIGN(loaded->entries,
                load_entries(*entries_.file, *entries_.reader, segment_.slot_count));
   Ranges ranges;
-  CAIRN_TRY(plan_codes(codes_, record(layout::Role::codes), loaded->codes, ranges));
-  if (plan.refine)
-    CAIRN_TRY(plan_codes(refine_, record(layout::Role::refine), loaded->refine, ranges));
+  CAIRN_TRY(plan_codes(codes_, loaded->codes, ranges));
+  CAIRN_TRY(plan_refinement(plan.layers, *loaded, ranges));
   CAIRN_TRY(plan_nav(plan.slices, *loaded, ranges));
   CAIRN_TRY(io::load_streams(folder_->fs(), ranges, backend));
   math::pq_prepare(loaded->codes.book);

@@ -34,6 +34,7 @@ struct ResidentSegment {
         map(segment, manifest.extents_of(segment.segment)) {}
 
   Segment view() const;
+  std::uint64_t refine_ram_bytes() const;
   std::uint64_t nav_ram_bytes() const;
   std::uint64_t entries_ram_bytes() const;
 
@@ -41,7 +42,9 @@ struct ResidentSegment {
   layout::BlockShape shape;
   layout::SegmentMap map;
   ResidentCodes codes;
-  ResidentCodes refine;  // empty when it is not loaded
+  std::vector<ResidentCodes> refine;  // the layers that are loaded
+  math::LayeredCodebook refine_book;  // of codes and refine; empty when no layer is loaded
+  std::vector<const std::uint8_t*> refine_codes;
   std::uint32_t nav_bits = 0;
   bool nav_complete = false;
   std::vector<io::AlignedBuffer> nav;
@@ -71,19 +74,21 @@ class SegmentSource {
     std::unique_ptr<io::PageStreamReader> reader;
   };
   struct CodesSource {
+    const layout::FileRecord* record = nullptr;
     Stream stream;
     layout::CodesPlan plan;
   };
 
   SegmentSource(const IndexFolder& folder, const layout::SegmentRecord& segment, bool direct)
       : folder_(&folder), segment_(segment), direct_(direct) {}
-  Result<Stream> open_stream(layout::Role role) const;
-  Result<CodesSource> open_codes(layout::Role role, std::uint32_t code_bytes) const;
+  Result<Stream> open_stream(const layout::FileRecord& file) const;
+  /// `code_bytes`: what the header must say.
+  Result<CodesSource> open_codes(const layout::FileRecord& file, std::uint32_t code_bytes) const;
   Status open_nav();
   /// These allocate and add what is to be read.
   using Ranges = std::vector<io::StreamRange>;
-  static Status plan_codes(const CodesSource& source, const layout::FileRecord& record,
-                           ResidentCodes& into, Ranges& ranges);
+  static Status plan_codes(const CodesSource& source, ResidentCodes& into, Ranges& ranges);
+  Status plan_refinement(std::uint32_t layers, ResidentSegment& into, Ranges& ranges) const;
   Status plan_nav(std::uint32_t slices, ResidentSegment& into, Ranges& ranges) const;
   const layout::FileRecord& record(layout::Role role) const {
     return *folder_->manifest().find(segment_.segment, role);
@@ -93,7 +98,7 @@ class SegmentSource {
   layout::SegmentRecord segment_;
   bool direct_;
   CodesSource codes_;
-  CodesSource refine_;  // without a file when the segment has none
+  std::vector<CodesSource> refine_;  // layers in order
   Stream nav_;
   layout::NavPlan nav_plan_;
   Stream entries_;

@@ -24,8 +24,9 @@ struct Segment {
   const math::Codebook* codebook = nullptr;
   const std::uint8_t* codes = nullptr;  // slot_count x codebook->shape.m
 
-  const math::Codebook* refine_codebook = nullptr;  // null: refinement not loaded
-  const std::uint8_t* refine_codes = nullptr;
+  /// Of the base and the layers of refinement that are loaded; null: none is.
+  const math::LayeredCodebook* refine_codebook = nullptr;
+  std::span<const std::uint8_t* const> refine_codes;  // of each layer; the base's are the first
 
   /// nav[s] = slice s (see layout/streams.h); only loaded slices. nav_complete: the slices hold all
   /// edges of every node, so that blocks teach nothing about adjacency.

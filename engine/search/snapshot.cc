@@ -186,12 +186,14 @@ IndexStats Snapshot::stats() const {
     stats.slots_per_block = std::max(stats.slots_per_block, record.slots_per_block);
     stats.block_bytes = std::max(stats.block_bytes, record.block_bytes);
     stats.degree_max = std::max(stats.degree_max, record.degree_max);
-    stats.refine_bytes_loaded = std::max(stats.refine_bytes_loaded, resident->refine.book.shape.m);
+    std::uint32_t refined = 0;
+    for (const ResidentCodes& layer : resident->refine) refined += layer.book.shape.m;
+    stats.refine_bytes_loaded = std::max(stats.refine_bytes_loaded, refined);
     stats.nav_edges_loaded =
         std::max(stats.nav_edges_loaded,
                  static_cast<std::uint32_t>(resident->nav.size()) * layout::kNavEdgesPerSlice);
     stats.codes_ram_bytes += resident->codes.ram_bytes();
-    stats.refine_ram_bytes += resident->refine.ram_bytes();
+    stats.refine_ram_bytes += resident->refine_ram_bytes();
     stats.nav_ram_bytes += resident->nav_ram_bytes();
     stats.entries_ram_bytes += resident->entries_ram_bytes();
     stats.index_ram_bytes += sizeof *resident + LabelLookup::ram_bytes(record.vector_count);

@@ -71,9 +71,11 @@ void check_calibration(SegmentCheck& check) {
 void check_segment(SegmentCheck& check) {
   const layout::SegmentRecord& record = check.record;
   check.log.note(check_blocks(check));
-  check.log.note(check_codes(check, layout::Role::codes, record.code_bytes));
-  if (record.refine_bytes != 0)
-    check.log.note(check_codes(check, layout::Role::refine, record.refine_bytes));
+  const layout::Manifest& manifest = check.folder.manifest();
+  check.log.note(
+      check_codes(check, *manifest.find(record.segment, layout::Role::codes), record.code_bytes));
+  for (const auto* layer : manifest.files_of(record.segment, layout::Role::refine))
+    check.log.note(check_codes(check, *layer, manifest.layer_bytes(*layer, record.slot_count)));
   layout::Entries entries;
   const Status entered = check_entries(check, entries);
   check.log.note(entered);
@@ -166,8 +168,8 @@ Status check_pages(SegmentCheck& check, const layout::FileRecord& record,
   return intact ? check_digest(check, record, summary) : Status{};
 }
 
-Status check_codes(SegmentCheck& check, layout::Role role, std::uint32_t code_bytes) {
-  const layout::FileRecord& record = *check.folder.manifest().find(check.record.segment, role);
+Status check_codes(SegmentCheck& check, const layout::FileRecord& record,
+                   std::uint32_t code_bytes) {
   check.log.note(check_pages(check, record, {}));
   CAIRN_ASSIGN(const auto plan, decode_stream(check, record, sizeof(layout::CodesHeader),
                                               [&](std::span<const std::byte> bytes) {

@@ -196,7 +196,7 @@ Status check_blocks(SegmentCheck& check) {
     }
   }
   BlockChecker checker(check, nav.get());
-  for (const auto* record : files_of(manifest, check.record.segment, layout::Role::blocks)) {
+  for (const auto* record : manifest.files_of(check.record.segment, layout::Role::blocks)) {
     const std::string path = check.folder.path_of(*record);
     bool intact = true;
     const auto visit = [&](const ScannedBlock& block) { return checker.block(block, path); };

@@ -102,8 +102,8 @@ Status check_blocks(SegmentCheck& check);
 Status check_entries(SegmentCheck& check, layout::Entries& entries);
 /// Labels: ascending, each once, the levels of the tree agree, and so do the blocks.
 Status check_labels(SegmentCheck& check);
-/// Codes, refinement: pages, digest, header.
-Status check_codes(SegmentCheck& check, layout::Role role, std::uint32_t code_bytes);
+/// Codes, or a layer of refinement: pages, digest, header.
+Status check_codes(SegmentCheck& check, const layout::FileRecord& record, std::uint32_t code_bytes);
 /// Directed reachability of every vector from the heads and samples of the entry points: sweeps
 /// over the blocks, forward and back in turn, that read only blocks with something to expand, until
 /// a sweep finds nothing. O(blocks read a sweep), 2 bits a slot.

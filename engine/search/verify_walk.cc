@@ -29,7 +29,7 @@ class Walk {
     std::unique_ptr<Walk> walk(new Walk(check));
     const layout::Manifest& manifest = check.folder.manifest();
     const std::uint64_t at_once = std::max<std::size_t>(1, kChunkBytes / check.shape.block_bytes);
-    for (const auto* record : files_of(manifest, check.record.segment, layout::Role::blocks)) {
+    for (const auto* record : manifest.files_of(check.record.segment, layout::Role::blocks)) {
       CAIRN_ASSIGN(auto file, check.folder.open_file(*record, check.direct));
       for (const layout::ExtentRecord& extent : manifest.extents_of(check.record.segment)) {
         if (extent.blocks_file != record->number) continue;

@@ -19,7 +19,7 @@ void repair(std::vector<std::byte>& bytes) {
   header.version = kManifestVersion;
   header.header_bytes = sizeof header;
   header.total_bytes = bytes.size();
-  header.incompatible = 0;
+  header.incompatible &= kKnownIncompatible;
   std::memcpy(bytes.data(), &header, sizeof header);
   reseal_manifest(bytes);
 }
@@ -55,6 +55,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FUZZ_REQUIRE(manifest->block_shape(segment).valid());
     FUZZ_REQUIRE(manifest->find(segment.segment, Role::blocks) != nullptr);
     FUZZ_REQUIRE(manifest->find(segment.segment, Role::codes) != nullptr);
+    std::uint64_t refined = 0;
+    for (const FileRecord* layer : manifest->files_of(segment.segment, Role::refine))
+      refined += manifest->layer_bytes(*layer, segment.slot_count);
+    FUZZ_REQUIRE(refined == segment.refine_bytes);
     check_map(*manifest, segment);
   }
   return 0;

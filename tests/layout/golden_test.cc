@@ -61,6 +61,21 @@ TEST(GoldenV1, Manifest) {
   EXPECT_EQ(encode_manifest(*manifest), bytes);
 }
 
+TEST(GoldenV1, ManifestOfRefinementInLayers) {
+  const Bytes bytes = golden("manifest-layers.bin");
+  const auto manifest = decode_manifest(bytes);
+  ASSERT_TRUE(manifest) << manifest.error().to_string();
+  EXPECT_EQ(manifest->header.incompatible, 1U);
+  EXPECT_EQ(manifest->segments[0].refine_bytes, 4U);
+  const auto layers = manifest->files_of(3, Role::refine);
+  ASSERT_EQ(layers.size(), 2U);
+  EXPECT_EQ(layers[0]->number, 13U);
+  EXPECT_EQ(manifest->layer_bytes(*layers[0], 100), 1U);
+  EXPECT_EQ(layers[1]->number, 30U);
+  EXPECT_EQ(manifest->layer_bytes(*layers[1], 100), 3U);
+  EXPECT_EQ(encode_manifest(*manifest), bytes);
+}
+
 /// Reads every place of the block and writes it again.
 Bytes rewritten(const BlockShape& shape, const Bytes& page, std::uint32_t first_slot) {
   const auto view = BlockView::open(shape, page, first_slot);

@@ -213,7 +213,9 @@ TEST(ManifestCheck, EachSegmentHasItsFiles) {
       {"two codes", twice(2), {"segment 3: number of codes files 2"}},
       {"two entries", twice(5), {"number of entries files 2"}},
       {"two labels", twice(6), {"number of labels files 2"}},
-      {"two refinements", twice(3), {"number of refine files 2"}},
+      {"refinement in layers of more bytes than said",
+       twice(3),
+       {"segment 3: bytes a slot of its refine files 8", "4"}},
       {"two navs", twice(4), {"number of nav files 2", "0 to 1"}},
       {"refinement of no bytes",
        [](auto& m) { m.segments[0].refine_bytes = 0; },
@@ -222,6 +224,47 @@ TEST(ManifestCheck, EachSegmentHasItsFiles) {
   Manifest m = sample_manifest();
   drop(4)(m);
   EXPECT_TRUE(check_manifest(m)) << "navigation is optional";
+}
+
+TEST(ManifestCheck, RefinementInLayers) {
+  Manifest good = layered_manifest();
+  ASSERT_TRUE(check_manifest(good)) << check_manifest(good).error().to_string();
+  EXPECT_TRUE(decode_manifest(encode_manifest(good)));
+  std::ranges::reverse(good.files);
+  const auto layers = good.files_of(3, Role::refine);
+  ASSERT_EQ(layers.size(), 2U);
+  EXPECT_EQ(layers[0]->number, 13U) << "by number, whatever their order in the table";
+  EXPECT_EQ(good.layer_bytes(*layers[0], 100), 1U);
+  EXPECT_EQ(good.layer_bytes(*layers[1], 100), 3U);
+  const auto layered = [](const std::function<void(Manifest&)>& change) {
+    return [change](Manifest& m) {
+      m = layered_manifest();
+      change(m);
+    };
+  };
+  expect_each_refused({
+      {"without its bit",
+       layered([](auto& m) { m.header.incompatible = 0; }),
+       {"header: feature bit of refinement in layers 0", "1"}},
+      {"the bit without layers",
+       [](auto& m) { m.header.incompatible = kRefinementInLayers; },
+       {"feature bit of refinement in layers 1", "0"}},
+      {"other bytes in sum",
+       layered([](auto& m) { m.segments[0].refine_bytes = 5; }),
+       {"segment 3: bytes a slot of its refine files 4", "5"}},
+      {"more layers than bytes",
+       layered([](auto& m) { m.segments[0].refine_bytes = 1; }),
+       {"segment 3: number of refine files 2", "expected 1"}},
+      {"codes of part of the slots",
+       layered([](auto& m) { --m.files.back().stream_bytes; }),
+       {"file 30: stream of 16699 bytes"}},
+      {"a layer of no bytes",
+       layered([](auto& m) { m.files.back().stream_bytes = 16 + 1024 * 16; }),
+       {"file 30: stream of 16400 bytes"}},
+      {"a layer longer than the dimension",
+       layered([](auto& m) { m.files.back().stream_bytes = 16 + 1024 * 16 + 1700; }),
+       {"file 30: stream of 18100 bytes"}},
+  });
 }
 
 TEST(ManifestCheck, Extents) {

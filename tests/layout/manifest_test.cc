@@ -6,7 +6,7 @@
 namespace cairn::layout {
 namespace {
 
-static_assert(kManifestVersion == 1 && kKnownIncompatible == 0);
+static_assert(kManifestVersion == 1 && kKnownIncompatible == 1);
 static_assert(static_cast<int>(Role::blocks) == 1 && static_cast<int>(Role::codes) == 2 &&
               static_cast<int>(Role::refine) == 3 && static_cast<int>(Role::nav) == 4 &&
               static_cast<int>(Role::entries) == 5 && static_cast<int>(Role::labels) == 6);
@@ -151,12 +151,12 @@ TEST(Manifest, FeatureBitsDecideWhoMayRead) {
   m.header.compatible = ~std::uint64_t{0};
   m.header.readable = std::uint64_t{1} << 63;
   EXPECT_TRUE(decode_manifest(encode_manifest(m)));
-  for (int bit = 0; bit < 64; ++bit) {
+  for (int bit = 1; bit < 64; ++bit) {
     m.header.incompatible = std::uint64_t{1} << bit;
     const auto bytes = encode_manifest(m);
     char found[32];
     std::snprintf(found, sizeof found, "%016llx", 1ULL << bit);
-    expect_refused(bytes, ErrorCode::unsupported, {"incompatible", found, "0000000000000000"});
+    expect_refused(bytes, ErrorCode::unsupported, {"incompatible", found, "0000000000000001"});
   }
 }
 

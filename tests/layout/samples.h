@@ -101,6 +101,15 @@ inline Manifest sample_manifest() {
   return m;
 }
 
+/// The same, the refinement of segment 3 in layers of 1 and 3 bytes.
+inline Manifest layered_manifest() {
+  Manifest m = sample_manifest();
+  m.header.incompatible = kRefinementInLayers;
+  m.files[3].stream_bytes = 16 + 1024 * 16 + 100;
+  m.files.push_back(sample_file(m, 30, Role::refine, 3, 5, 16 + 1024 * 16 + 300));
+  return m;
+}
+
 /// `count` ascending, distinct values below `limit`, mostly near `centre`.
 inline std::vector<std::uint32_t> random_targets(std::mt19937_64& random, std::size_t count,
                                                  std::uint64_t centre, std::uint64_t limit) {

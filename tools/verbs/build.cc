@@ -136,6 +136,13 @@ void declare_index(CLI::App& command, BuildOptions& build) {
       .add_option("--refine", build.refine_bytes,
                   "Residual code on top, bytes a vector, default 32; 0: none")
       ->check(at_least(0));
+  command
+      .add_option(
+          "--refine-layers", build.refine_layers,
+          "Bytes of each layer of the residual code, e.g. 6,10,8,8, instead of --refine: the "
+          "first are loaded first; default: chosen for the number of vectors")
+      ->delimiter(',')
+      ->check(at_least(1));
   command.add_option("--degree", build.degree, "Most edges of a node, default 64")
       ->check(at_least(8));
   command

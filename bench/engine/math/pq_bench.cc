@@ -55,15 +55,23 @@ void lookup(benchmark::State& state, const PqShape& shape, std::size_t rows) {
   report_each(state, static_cast<double>(slots.size()));
 }
 
-void refined(benchmark::State& state, const PqShape& shape) {
-  const Codebook base = random_book(shape), residual = random_book(shape);
-  const auto query = random_floats(shape.dim, 1);
-  const auto codes = random_bytes(2 * kRows * shape.m, 2);
+/// A base code and `layers`, bytes each, of rows that lie in no nearer cache than L2.
+void refined(benchmark::State& state, const PqShape& base,
+             const std::vector<std::uint32_t>& layers) {
+  std::vector<Codebook> books{random_book(base)};
+  for (const std::uint32_t m : layers) books.push_back(random_book({base.dim, m}));
+  LayeredCodebook book;
+  std::vector<std::vector<std::uint8_t>> bytes;
+  std::vector<const std::uint8_t*> codes;
+  for (const Codebook& layer : books) {
+    book.add(layer);
+    codes.push_back(bytes.emplace_back(random_bytes(kRows * layer.shape.m, bytes.size())).data());
+  }
+  const auto query = random_floats(base.dim, 1);
+  std::vector<float> scratch(pq_refined_floats(base.dim));
   for (auto _ : state)
     for (std::size_t i = 0; i < kRows; ++i)
-      benchmark::DoNotOptimize(pq_refined(base, residual, Metric::l2, query.data(),
-                                          codes.data() + i * shape.m,
-                                          codes.data() + (kRows + i) * shape.m));
+      benchmark::DoNotOptimize(pq_refined(book, codes, i, Metric::l2, query.data(), scratch));
   report_each(state, kRows);
 }
 
@@ -74,9 +82,18 @@ void register_all() {
                   [=](benchmark::State& state) { encode(state, shape); });
     on_every_path(joined({"pq_table", name}),
                   [=](benchmark::State& state) { table(state, shape); });
-    on_every_path(joined({"pq_refined", name}),
-                  [=](benchmark::State& state) { refined(state, shape); });
+    on_every_path(joined({"pq_refined", name, std::to_string(shape.m)}),
+                  [=](benchmark::State& state) { refined(state, shape, {shape.m}); });
   }
+  on_every_path("pq_refined/128/32/6", [](benchmark::State& state) {
+    refined(state, {128, 32}, {6});
+  });
+  on_every_path("pq_refined/128/32/6+10+8+8", [](benchmark::State& state) {
+    refined(state, {128, 32}, {6, 10, 8, 8});
+  });
+  on_every_path("pq_refined/100/32/6+10+8+8", [](benchmark::State& state) {
+    refined(state, {100, 32}, {6, 10, 8, 8});
+  });
   for (const std::size_t rows : {64U, 4000000U})
     benchmark::RegisterBenchmark(
         joined({"pq_lookup_batch/128/32/rows", std::to_string(rows)}).c_str(),

@@ -191,13 +191,14 @@ StoredIndex read_index(const std::string& folder) {
   index.entries = must(layout::decode_entries(
       read_stream(folder, *index.manifest.find(segment.segment, Role::entries)),
       segment.slot_count));
-  for (const auto& [role, stream] :
-       {std::pair{Role::codes, &index.codes}, std::pair{Role::refine, &index.refine}}) {
-    const auto* record = index.manifest.find(segment.segment, role);
-    if (record == nullptr) continue;
-    *stream = read_stream(folder, *record);
-    must(layout::decode_codes_header(*stream, record->stream_bytes, segment.slot_count));
-  }
+  const auto codes_of = [&](const layout::FileRecord& record) {
+    auto stream = read_stream(folder, record);
+    must(layout::decode_codes_header(stream, record.stream_bytes, segment.slot_count));
+    return stream;
+  };
+  index.codes = codes_of(*index.manifest.find(segment.segment, Role::codes));
+  for (const auto* layer : index.manifest.files_of(segment.segment, Role::refine))
+    index.refine.push_back(codes_of(*layer));
   return index;
 }
 

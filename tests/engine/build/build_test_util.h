@@ -74,7 +74,8 @@ struct StoredIndex {
   std::vector<std::vector<std::uint32_t>> nav;    // in the order of usefulness
   layout::Entries entries;
   std::map<Label, std::uint32_t> slot_of_label;  // the labels file
-  std::vector<std::byte> codes, refine;          // streams
+  std::vector<std::byte> codes;                  // stream
+  std::vector<std::vector<std::byte>> refine;    // streams of the layers
 
   /// Slots that hold a vector and cannot be walked to from the entry points.
   std::uint64_t unreachable() const;

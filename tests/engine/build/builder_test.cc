@@ -204,37 +204,77 @@ TEST(Builder, TakesRowsLongerThanABlock) {
   expect_whole(index, rows, {});
 }
 
-TEST(Builder, CodesAreNearTheirVectors) {
-  const ScratchDir dir;
-  const Rows rows = random_rows(2000, 16, DType::f32, 8);
-  BuildOptions options = small_options();
-  options.refine_bytes = 8;
-  build_index(dir.file("index"), rows, options);
-  const StoredIndex index = read_index(dir.file("index"));
-  const auto decode = [](const std::vector<std::byte>& stream, std::uint32_t m) {
-    math::Codebook book{{16, m}, std::vector<float>(256 * 16)};
-    std::memcpy(book.centroids.data(), stream.data() + 16, book.centroids.size() * 4);
-    const auto* codes = reinterpret_cast<const std::uint8_t*>(stream.data()) + 16 + 256 * 16 * 4;
-    const std::size_t slots = (stream.size() - 16 - 256 * 16 * 4) / m;
-    std::vector<float> decoded(slots * 16);
-    math::pq_decode(book, {codes, slots * m}, decoded);
-    return decoded;
-  };
-  const auto base = decode(index.codes, 4), refine = decode(index.refine, 8);
-  double spread = 0, base_error = 0, refined_error = 0;
+/// What the codes of a stream of 16 dimensions stand for, slot by slot.
+std::vector<float> decoded(const std::vector<std::byte>& stream) {
+  layout::CodesHeader header;
+  std::memcpy(&header, stream.data(), sizeof header);
+  const layout::CodesPlan plan{header};
+  math::Codebook book{{header.dim, header.m}, std::vector<float>(plan.codebook_floats())};
+  std::memcpy(book.centroids.data(), stream.data() + sizeof header, book.centroids.size() * 4);
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(stream.data()) + plan.codes_at();
+  std::vector<float> rows(header.count * header.dim);
+  math::pq_decode(book, {codes, plan.codes_bytes()}, rows);
+  return rows;
+}
+
+/// Squared errors over all vectors: of nothing known, of the base codes, and with each layer more.
+std::vector<double> errors_by_layer(const StoredIndex& index) {
+  std::vector<std::vector<float>> parts{decoded(index.codes)};
+  for (const auto& layer : index.refine) parts.push_back(decoded(layer));
+  std::vector<double> errors(parts.size() + 1);
   for (std::size_t s = 0; s < index.vectors.size(); ++s) {
     if (!index.occupied[s]) continue;
     for (std::size_t d = 0; d < 16; ++d) {
       float x;
       std::memcpy(&x, index.vectors[s].data() + d * 4, 4);
       const auto square = [](double v) { return v * v; };
-      spread += square(x - 0.5);
-      base_error += square(x - base[s * 16 + d]);
-      refined_error += square(x - base[s * 16 + d] - refine[s * 16 + d]);
+      errors[0] += square(x - 0.5);
+      for (std::size_t p = 0; p < parts.size(); ++p)
+        errors[p + 1] += square(x -= parts[p][s * 16 + d]);
     }
   }
-  EXPECT_LT(base_error, spread * 0.1);
-  EXPECT_LT(refined_error, base_error * 0.4);
+  return errors;
+}
+
+TEST(Builder, CodesAreNearTheirVectors) {
+  const ScratchDir dir;
+  BuildOptions options = small_options();
+  options.refine_bytes = 8;
+  build_index(dir.file("index"), random_rows(2000, 16, DType::f32, 8), options);
+  const auto errors = errors_by_layer(read_index(dir.file("index")));
+  ASSERT_EQ(errors.size(), 3U);
+  EXPECT_LT(errors[1], errors[0] * 0.1);
+  EXPECT_LT(errors[2], errors[1] * 0.4);
+}
+
+TEST(Builder, EachLayerOfRefinementTakesOffMoreOfTheError) {
+  const ScratchDir dir;
+  BuildOptions options = small_options();
+  options.refine_layers = {3, 5, 2, 6};
+  build_index(dir.file("index"), random_rows(2000, 16, DType::f32, 8), options);
+  const StoredIndex index = read_index(dir.file("index"));
+  const layout::SegmentRecord& segment = index.manifest.segments[0];
+  EXPECT_EQ(segment.refine_bytes, 16U);
+  EXPECT_EQ(index.manifest.header.incompatible, layout::kRefinementInLayers);
+  const auto files = index.manifest.files_of(segment.segment, layout::Role::refine);
+  ASSERT_EQ(files.size(), 4U);
+  for (std::size_t i = 0; i < 4; ++i)
+    EXPECT_EQ(index.manifest.layer_bytes(*files[i], segment.slot_count), options.refine_layers[i]);
+  const auto errors = errors_by_layer(index);
+  ASSERT_EQ(errors.size(), 6U);
+  for (std::size_t p = 1; p < errors.size(); ++p) EXPECT_LT(errors[p], errors[p - 1] * 0.9) << p;
+}
+
+TEST(Builder, RefusesLayersThatAreNoCodes) {
+  const ScratchDir dir;
+  for (const std::vector<std::uint32_t>& layers :
+       {std::vector<std::uint32_t>{0}, {4, 0}, {17}, {9, 8}}) {
+    BuildOptions options = small_options();
+    options.refine_layers = layers;
+    const auto builder = Builder::create(dir.file("index"), 16, DType::f32, options);
+    ASSERT_FALSE(builder);
+    expect_error(builder.error(), ErrorCode::invalid_argument, {"refine_layers"});
+  }
 }
 
 TEST(Builder, ReportsProgressAndTimes) {

@@ -1,7 +1,7 @@
-// The index of tests/golden/index-v1: it stays readable for ever, and today's builder still makes
-// it byte by byte. Where a change of the builder is meant to change the bytes, make it anew with
-// CAIRN_GOLDEN_UPDATE=1 and say so in the commit. Once a version that writes it has been released,
-// the folder may not change any more: a new builder then gets a folder of its own.
+// The indexes of tests/golden: they stay readable for ever, and today's builder still makes the
+// newest byte by byte. Where a change of the builder is meant to change the bytes, make that anew
+// with CAIRN_GOLDEN_UPDATE=1 and say so in the commit. Once a version that writes it has been
+// released, the folder may not change any more: a new builder then gets a folder of its own.
 #include <cairn/index.h>
 
 #include <algorithm>
@@ -16,7 +16,8 @@
 namespace cairn::build {
 namespace {
 
-const std::string kGolden = CAIRN_GOLDEN "/index-v1";
+/// Builder version 2 made the first, with its refinement in one layer.
+const std::string kOlder = CAIRN_GOLDEN "/index-v1", kNewest = CAIRN_GOLDEN "/index-v1-layers";
 constexpr std::uint64_t kRows = 200;
 constexpr std::uint32_t kDim = 8;
 
@@ -54,25 +55,24 @@ BuildReport build_golden(const std::string& folder, std::uint32_t threads) {
   options.calibration_rows = 0;
   options.degree = 12;
   options.code_bytes = 4;
-  options.refine_bytes = 8;
+  options.refine_layers = {2, 3, 3};
   options.seed = 42;
   options.threads = threads;
   return build_index(folder, golden_rows(), options, golden_labels());
 }
 
-TEST(GoldenIndex, IsReadable) {
-  if (std::getenv("CAIRN_GOLDEN_UPDATE") != nullptr) {
-    std::filesystem::remove_all(kGolden);
-    const BaselineKernels baseline;
-    build_golden(kGolden, 1);
-  }
-  const StoredIndex index = read_index(kGolden);
+class GoldenIndex : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(GoldenIndex, IsReadable) {
+  const StoredIndex index = read_index(GetParam());
   expect_whole(index, golden_rows(), golden_labels());
+  EXPECT_EQ(index.refine.size(), GetParam() == kOlder ? 1U : 3U);
   EXPECT_EQ(index.manifest.header.version, 1U);
 }
 
-TEST(GoldenIndex, OpensAndAnswers) {
-  const auto index = must(Index::open(kGolden));
+TEST_P(GoldenIndex, OpensAndAnswers) {
+  const auto index = must(Index::open(GetParam()));
+  EXPECT_EQ(index->stats().refine_bytes_loaded, 8U);
   const VerifyReport report = must(index->verify());
   for (const Error& problem : report.problems) ADD_FAILURE() << problem.to_string();
   EXPECT_EQ(report.vectors, kRows);
@@ -95,16 +95,25 @@ TEST(GoldenIndex, OpensAndAnswers) {
   }
 }
 
-TEST(GoldenIndex, IsWhatTheBuilderMakes) {
+std::string folder_name(const ::testing::TestParamInfo<std::string>& folder) {
+  return folder.param == kOlder ? "older" : "newest";
+}
+INSTANTIATE_TEST_SUITE_P(Folders, GoldenIndex, ::testing::Values(kOlder, kNewest), folder_name);
+
+TEST(NewestGoldenIndex, IsWhatTheBuilderMakes) {
   const BaselineKernels baseline;
-  const std::string recorded = read_index(kGolden).manifest.header.kernel_path;
+  if (std::getenv("CAIRN_GOLDEN_UPDATE") != nullptr) {
+    std::filesystem::remove_all(kNewest);
+    build_golden(kNewest, 1);
+  }
+  const std::string recorded = read_index(kNewest).manifest.header.kernel_path;
   if (recorded != math::kernel_path())
     GTEST_SKIP() << "built with kernels for " << recorded << ", here are " << math::kernel_path();
   const ScratchDir dir;
   for (const std::uint32_t threads : {1U, 2U}) {
     const std::string folder = dir.file(std::to_string(threads));
     build_golden(folder, threads);
-    const auto made = read_files(folder), golden = read_files(kGolden);
+    const auto made = read_files(folder), golden = read_files(kNewest);
     ASSERT_EQ(made.size(), golden.size());
     for (const auto& [name, bytes] : golden) {
       ASSERT_TRUE(made.contains(name)) << name;

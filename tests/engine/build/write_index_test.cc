@@ -43,7 +43,7 @@ class Parts {
     test_.partition(cells);
     place(seed);
     books_ = train_codes({test_.sample().rows.data(), test_.sample().count, dim, DType::u8},
-                         {.metric = metric, .code_bytes = dim, .refine_bytes = 0}, job().workers);
+                         {.metric = metric, .code_bytes = dim}, job().workers);
     write_graph();
     entries_ = {{slots_.front()}, {0, 1}, {slots_.front()}};
   }

@@ -118,24 +118,43 @@ TEST_P(Pq, TableAndRefinedDistancesMatchDecodedRows) {
   }
 }
 
-void check_refined(const PqShape& shape, const PqShape& fine) {
-  SCOPED_TRACE(describe(shape) + " refined by " + std::to_string(fine.m));
-  const Codebook base = random_book(shape, kSeed), residual = random_book(fine, kSeed + 6, 0.1F);
-  const auto query = random_floats(shape.dim, kSeed + 4);
-  const auto code = random_bytes(shape.m, kSeed + 7), fine_code = random_bytes(fine.m, kSeed + 8);
-  std::vector<float> row(shape.dim), rest(shape.dim);
-  pq_decode(base, code, row);
-  pq_decode(residual, fine_code, rest);
-  for (std::size_t j = 0; j < row.size(); ++j) row[j] += rest[j];
-  for (Metric metric : {Metric::l2, Metric::ip, Metric::cosine})
-    ASSERT_NEAR(pq_refined(base, residual, metric, query.data(), code.data(), fine_code.data()),
-                distance(metric, query.data(), row.data(), shape.dim), 1e-5 * shape.dim);
+/// The first of so many layers, all of them, and every number between: against rows summed up.
+void check_refined(std::uint32_t dim, const std::vector<std::uint32_t>& layers) {
+  constexpr std::size_t kRows = 3;
+  std::vector<Codebook> books;
+  std::vector<std::vector<std::uint8_t>> bytes;
+  std::vector<const std::uint8_t*> codes;
+  LayeredCodebook layered;
+  for (const std::uint32_t m : layers) {
+    books.push_back(random_book({dim, m}, kSeed + books.size(), books.empty() ? 1.0F : 0.1F));
+    codes.push_back(bytes.emplace_back(random_bytes(kRows * m, kSeed + 7 * bytes.size())).data());
+  }
+  for (const Codebook& book : books) layered.add(book);
+  const auto query = random_floats(dim, kSeed + 4);
+  std::vector<float> rows(kRows * dim), part(rows.size()), scratch(pq_refined_floats(dim));
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    pq_decode(books[l], bytes[l], part);
+    for (std::size_t j = 0; j < rows.size(); ++j) rows[j] += part[j];
+    for (Metric metric : {Metric::l2, Metric::ip, Metric::cosine})
+      for (std::size_t i = 0; i < kRows; ++i) {
+        SCOPED_TRACE(std::to_string(l + 1) + " layers, the last of " + describe(books[l].shape));
+        ASSERT_NEAR(
+            pq_refined(layered, std::span(codes).first(l + 1), i, metric, query.data(), scratch),
+            distance(metric, query.data(), rows.data() + i * dim, dim), 1e-5 * dim);
+      }
+  }
 }
 
 TEST_P(Pq, RefinedDistancesMatchDecodedRowsWhateverTheShapes) {
   for (const PqShape& shape : kShapes)
-    for (std::uint32_t m : {1U, 3U, shape.m, shape.dim}) check_refined(shape, {shape.dim, m});
-  check_refined({1100, 3}, {1100, 7});  // more than one piece
+    for (std::uint32_t m : {1U, 3U, shape.m, shape.dim}) check_refined(shape.dim, {shape.m, m});
+  check_refined(128, {32, 6, 10, 8, 8});
+  check_refined(128, {16, 128, 1, 37});
+  check_refined(100, {32, 6, 10, 8, 8});
+  check_refined(100, {25, 50, 33});
+  check_refined(1100, {3, 7, 275});
+  for (std::uint32_t dim = 1; dim < 70; ++dim)
+    check_refined(dim, {(dim + 3) / 4, dim, (dim + 6) / 7, 1});
 }
 
 TEST_P(Pq, ABatchOfLookupsEqualsSingleOnes) {

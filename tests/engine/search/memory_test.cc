@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t kNoCache = 0;
 
 SegmentParts parts() {
-  return {.fixed_bytes = 1000, .refine_bytes = 500, .slice_bytes = 100, .slices = 4};
+  return {.fixed_bytes = 1000, .refine_bytes = {60, 90, 200, 150}, .slice_bytes = 100, .slices = 4};
 }
 
 TEST(MemoryPlan, NamesTheSmallestLimitThatWorks) {
@@ -35,13 +35,31 @@ TEST(MemoryPlan, LoadsInTheOrderOfBenefit) {
   const auto at = [&](std::uint64_t limit) {
     return must(plan_memory(one, 0, limit, kNoCache)).segments[0];
   };
-  EXPECT_EQ(at(1150), (SegmentPlan{.slices = 1}));
+  EXPECT_EQ(at(1060), (SegmentPlan{.layers = 1}));
+  EXPECT_EQ(at(1150), (SegmentPlan{.layers = 2}));
+  EXPECT_EQ(at(1250), (SegmentPlan{.layers = 2, .slices = 1}));
+  EXPECT_EQ(at(1449), (SegmentPlan{.layers = 2, .slices = 2}));
+  EXPECT_EQ(at(1450), (SegmentPlan{.layers = 3, .slices = 1}));
+  EXPECT_EQ(at(1600), (SegmentPlan{.layers = 4, .slices = 1}));
+  EXPECT_EQ(at(1700), (SegmentPlan{.layers = 4, .slices = 2}));
+  EXPECT_EQ(at(9999), (SegmentPlan{.layers = 4, .slices = 4}));
+  // What does not fit leaves its room to what does, but no layer is loaded without those before it.
+  EXPECT_EQ(at(1059), (SegmentPlan{}));
+  EXPECT_EQ(at(1149), (SegmentPlan{.layers = 1}));
+  const SegmentParts coarse[] = {
+      {.fixed_bytes = 1000, .refine_bytes = {300, 20}, .slice_bytes = 100, .slices = 4}};
+  EXPECT_EQ(must(plan_memory(coarse, 0, 1250, kNoCache)).segments[0], (SegmentPlan{.slices = 2}));
+}
+
+TEST(MemoryPlan, OneLayerComesBeforeEdges) {
+  const SegmentParts one[] = {
+      {.fixed_bytes = 1000, .refine_bytes = {500}, .slice_bytes = 100, .slices = 4}};
+  const auto at = [&](std::uint64_t limit) {
+    return must(plan_memory(one, 0, limit, kNoCache)).segments[0];
+  };
   EXPECT_EQ(at(1200), (SegmentPlan{.slices = 2}));
-  EXPECT_EQ(at(1700), (SegmentPlan{.refine = true, .slices = 2}));
-  EXPECT_EQ(at(1800), (SegmentPlan{.refine = true, .slices = 3}));
-  EXPECT_EQ(at(9999), (SegmentPlan{.refine = true, .slices = 4}));
-  // What does not fit leaves its room to what does.
-  EXPECT_EQ(at(1400), (SegmentPlan{.slices = 4}));
+  EXPECT_EQ(at(1500), (SegmentPlan{.layers = 1}));
+  EXPECT_EQ(at(1700), (SegmentPlan{.layers = 1, .slices = 2}));
 }
 
 TEST(MemoryPlan, NeverPlansMoreThanTheLimit) {
@@ -51,9 +69,11 @@ TEST(MemoryPlan, NeverPlansMoreThanTheLimit) {
     EXPECT_LE(plan.loaded_bytes + plan.cache_bytes, limit);
     EXPECT_TRUE(plan.cache_bytes == 0 || plan.cache_bytes >= kCacheBytesMin);
     std::uint64_t bytes = 1300;
-    for (std::size_t i = 0; i < 2; ++i)
-      bytes += plan.segments[i].slices * two[i].slice_bytes +
-               (plan.segments[i].refine ? two[i].refine_bytes : 0);
+    for (std::size_t i = 0; i < 2; ++i) {
+      bytes += plan.segments[i].slices * two[i].slice_bytes;
+      for (std::uint32_t layer = 0; layer < plan.segments[i].layers; ++layer)
+        bytes += two[i].refine_bytes[layer];
+    }
     EXPECT_EQ(plan.loaded_bytes, bytes);
   }
 }

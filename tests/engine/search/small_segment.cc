@@ -124,14 +124,26 @@ void SmallSegment::encode_codes() {
   };
   codes_ = place(codes, book.shape.m);
   if (options_.refine_m == 0) return;
-  std::vector<float> residual(rows.size());
-  math::pq_decode(book, codes, residual);
-  for (std::size_t i = 0; i < rows.size(); ++i) residual[i] = rows[i] - residual[i];
-  refine_book_ = math::pq_train(std::span<const float>(residual).first(sampled),
-                                {dim, options_.refine_m}, {.iterations = 4});
-  std::vector<std::uint8_t> refined(std::size_t{vectors_.count} * options_.refine_m);
-  math::pq_encode(refine_book_, residual, refined);
-  refine_codes_ = place(refined, options_.refine_m);
+  std::vector<float> residual = rows, decoded(rows.size());
+  const auto leave_over = [&](const math::Codebook& of, std::span<const std::uint8_t> coded) {
+    math::pq_decode(of, coded, decoded);
+    for (std::size_t i = 0; i < rows.size(); ++i) residual[i] -= decoded[i];
+  };
+  leave_over(book, codes);
+  std::vector<std::uint32_t> layers{options_.refine_m};
+  layers.insert(layers.end(), options_.more_refine_m.begin(), options_.more_refine_m.end());
+  layer_books_.reserve(layers.size());
+  refine_book_.add(book);
+  refine_codes_.push_back(codes_.data());
+  for (const std::uint32_t m : layers) {
+    const auto& layer = layer_books_.emplace_back(math::pq_train(
+        std::span<const float>(residual).first(sampled), {dim, m}, {.iterations = 4}));
+    std::vector<std::uint8_t> refined(std::size_t{vectors_.count} * m);
+    math::pq_encode(layer, residual, refined);
+    leave_over(layer, refined);
+    refine_book_.add(layer);
+    refine_codes_.push_back(layer_codes_.emplace_back(place(refined, m)).data());
+  }
 }
 
 void SmallSegment::write_blocks(const Graph& graph) {
@@ -217,7 +229,7 @@ Segment SmallSegment::view() const {
   segment.codes = codes_.data();
   if (options_.refine_m != 0) {
     segment.refine_codebook = &refine_book_;
-    segment.refine_codes = refine_codes_.data();
+    segment.refine_codes = refine_codes_;
   }
   segment.nav_bits = nav_bits_;
   segment.nav = nav_pointers_;

@@ -40,7 +40,8 @@ Graph brute_force_graph(const Vectors& vectors, std::uint32_t near, std::uint32_
 struct SegmentOptions {
   Metric metric = Metric::l2;
   std::uint32_t m = 8;
-  std::uint32_t refine_m = 0;  // 0: no refinement
+  std::uint32_t refine_m = 0;                     // first layer of refinement; 0: none
+  std::vector<std::uint32_t> more_refine_m = {};  // further layers
   std::uint32_t slots_per_block = 7;
   std::uint32_t hole_every = 0;  // leaves each hole_every-th slot empty; 0: none
   std::uint32_t nav_slices = 0;  // loaded; enough for every edge: complete
@@ -79,8 +80,12 @@ class SmallSegment {
   std::uint32_t slot_count_ = 0;
   std::vector<std::uint32_t> slots_;  // of each vector
   layout::BlockShape shape_;
-  math::Codebook book_, refine_book_;
-  std::vector<std::uint8_t> codes_, refine_codes_;
+  math::Codebook book_;
+  std::vector<std::uint8_t> codes_;
+  std::vector<math::Codebook> layer_books_;
+  std::vector<std::vector<std::uint8_t>> layer_codes_;
+  math::LayeredCodebook refine_book_;
+  std::vector<const std::uint8_t*> refine_codes_;
   std::vector<std::byte> pages_;
   std::uint32_t nav_bits_ = 0;
   bool nav_complete_ = false;
