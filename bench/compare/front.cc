@@ -16,6 +16,7 @@ std::string cost_text(const std::vector<Point>& points, const Cost& cost, double
   const std::vector<Point> front = pareto_front(points, cost);
   const std::optional<double> found = cost_at(front, cost, recall);
   if (!found) return "-";
+  if (*found == 0) return "0";  // reads of what is in RAM
   // QPS is a cost with its sign turned: what bounds the one from above bounds the other from below.
   const char* bound = front.front().row.recall <= recall ? "" : *found < 0 ? ">= " : "<= ";
   return fmt::format("{}{:.{}f}", bound, std::abs(*found), decimals);

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <fstream>
+#include <limits>
 
 #include "bench/compare/front.h"
 #include "bench/peers/process.h"
@@ -75,8 +76,10 @@ std::string quoted(const std::string& text) {
 
 Curve front_curve(const Series& series, const Looks& looks, const Cost& cost, double sign) {
   Curve curve{.title = series.name, .style = looks.style(series.points.front())};
-  for (const Point& point : pareto_front(series.points, cost))
+  for (const Point& point : pareto_front(series.points, cost)) {
     curve.places.emplace_back(recall_place(point.row.recall), sign * cost(point));
+    if (point.row.recall >= kRecallMax) break;  // the axis shows no more
+  }
   return curve;
 }
 
@@ -149,13 +152,22 @@ std::string recall_axis(double begin, const PlotText& text) {
       text.k, recall_place(begin), tics);
 }
 
-/// 1, 2 and 5 times each power of ten.
-std::string ytics() {
+/// A log scale just as wide as the curves from `begin` on, with 1, 2 and 5 times each power of ten.
+std::string cost_axis(const std::vector<Curve>& curves, double begin) {
+  double least = std::numeric_limits<double>::infinity(), most = 0;
+  for (const Curve& curve : curves)
+    for (const auto& [recall, cost] : curve.places) {
+      if (recall < recall_place(begin)) continue;
+      least = std::min(least, cost);
+      most = std::max(most, cost);
+    }
+
   std::vector<std::string> tics;
   for (std::uint64_t power = 1; power <= 1'000'000; power *= 10)
     for (const std::uint64_t times : {1U, 2U, 5U})
       tics.push_back(fmt::format("'{}' {}", tools::show_count(times * power), times * power));
-  return fmt::format("{}", fmt::join(tics, ", "));
+  return fmt::format("set logscale y\nset yrange [{:.6g}:{:.6g}]\nset ytics ({})\n", 0.8 * least,
+                     1.25 * most, fmt::join(tics, ", "));
 }
 
 /// The least, the middle and the most memory: more curves than that hide each other.
@@ -170,10 +182,10 @@ std::string recall_qps(const std::vector<Series>& all, const Looks& looks, const
   for (const Series& series : all)
     if (drawn_in_qps(series.points.front(), looks))
       curves.push_back(front_curve(series, looks, qps_cost, -1));
-  return head("Recall against throughput", text) + recall_axis(recall_begin(curves), text) +
-         "set logscale y\nset ytics (" + ytics() +
-         ")\nset ylabel 'queries a second (log scale)'\n" + data_of(curves) +
-         draw("recall-qps", plot_of(curves));
+  const double begin = recall_begin(curves);
+  return head("Recall against throughput", text) + recall_axis(begin, text) +
+         cost_axis(curves, begin) + "set ylabel 'queries a second (log scale)'\n" +
+         data_of(curves) + draw("recall-qps", plot_of(curves));
 }
 
 std::string recall_reads(const std::vector<Series>& all, const Looks& looks, const PlotText& text) {
@@ -182,11 +194,10 @@ std::string recall_reads(const std::vector<Series>& all, const Looks& looks, con
     if (series.points.front().batch > 0)
       curves.push_back(front_curve(series, looks, reads_cost, 1));
   if (curves.empty()) return "";
-  return head("Recall against reads", text) + recall_axis(recall_begin(curves), text) +
-         "set logscale y\nset ytics (" + ytics() +
-         ")\n"
-         "set ylabel 'reads of 4 KiB a query (log scale)'\n" +
-         data_of(curves) + draw("recall-reads", plot_of(curves));
+  const double begin = recall_begin(curves);
+  return head("Recall against reads", text) + recall_axis(begin, text) + cost_axis(curves, begin) +
+         "set ylabel 'reads of 4 KiB a query (log scale)'\n" + data_of(curves) +
+         draw("recall-reads", plot_of(curves));
 }
 
 /// Cairn's curves over memory; a place a limit.
@@ -256,7 +267,7 @@ std::string memory_reads(const std::vector<Series>& all, const PlotText& text) {
              text.vector_bytes, ram_min * 0.8, ram_max * 3) +
          "set xtics (10, 20, 40, 60, 85, 120, 200, 300, 500, 700, 1000, 2000, 5000, 10000)\n"
          "set xlabel 'bytes of RAM a vector (log scale)'\nset yrange [0:*]\n"
-         "set offsets 0, 0, graph 0.06, 0\nset ylabel 'reads of 4 KiB a query'\n" +
+         "set offsets 0, 0, graph 0.06, 0\nset key inside\nset ylabel 'reads of 4 KiB a query'\n" +
          data_of(curves) + draw("memory-reads", plot_of(curves));
 }
 
