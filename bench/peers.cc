@@ -1,19 +1,14 @@
 // bench/peers: the same queries on hnswlib and FAISS, as Debian packages them, in the columns of
 // `cairn recall`. Each library runs in a process of its own, so that its memory is its own.
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/utsname.h>
-#include <sys/wait.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <thread>
 
+#include "bench/peers/library.h"
 #include "bench/peers/measure.h"
 #include "tools/recall/report.h"
 #include "tools/table.h"
@@ -22,42 +17,12 @@
 namespace cairn::peers {
 namespace {
 
-struct Library {
-  const char* name;
-  std::unique_ptr<Peer> (*make)(const PeerOptions&);
-};
-
-constexpr Library kLibraries[] = {{"hnswlib", make_hnswlib},
-                                  {"hnswlib-u8", make_hnswlib_u8},
-                                  {"faiss-ivfpq", make_faiss_ivfpq},
-                                  {"faiss-hnsw", make_faiss_hnsw}};
-
 struct Options {
   Workload work;
   std::string metric = "l2", only;
   std::uint32_t degree = 16, ef_construction = 200, code_bytes = 32;
   bool json = false, in_process = false;
 };
-
-/// "faiss" chooses both of FAISS's.
-bool chosen(const Library& library, const std::string& only) {
-  const std::string name = library.name;
-  return only.empty() || name == only || name.rfind(only + "-", 0) == 0;
-}
-
-std::string machine() {
-  utsname kernel{};
-  uname(&kernel);
-  std::ifstream cpus("/proc/cpuinfo");
-  std::string line, model = kernel.machine;
-  while (std::getline(cpus, line))
-    if (line.rfind("model name", 0) == 0) {
-      model = line.substr(line.find(':') + 2);
-      break;
-    }
-  return fmt::format("{}, {} cores, Linux {}", model, std::thread::hardware_concurrency(),
-                     kernel.release);
-}
 
 nlohmann::ordered_json row_json(const std::string& name, const tools::RecallRow& row,
                                 const BuildFigures& build) {
@@ -93,7 +58,7 @@ Status run(const Library& library, const Options& options) {
   shape.degree = options.degree;
   shape.ef_construction = options.ef_construction;
   shape.code_bytes = options.code_bytes;
-  if (library.make == make_hnswlib_u8 && (shape.dtype != DType::u8 || *metric != Metric::l2)) {
+  if (!can_hold(library, shape)) {
     fmt::print(stderr, "{}: skipped, it knows u8 under l2 alone\n", library.name);
     return {};
   }
@@ -102,27 +67,16 @@ Status run(const Library& library, const Options& options) {
     return fail(ErrorCode::invalid_argument, "queries differ from the input in dimension or dtype");
   const auto peer = library.make(shape);
   CAIRN_ASSIGN(const BuildFigures build, measure_build(*peer, options.work, shape));
-  const std::vector<tools::RecallRow> rows =
-      measure_searches(*peer, options.work, shape, queries, build);
+  std::vector<tools::RecallRow> rows;
+  CAIRN_TRY(measure_searches(*peer, options.work, shape, queries, build,
+                             [&](const tools::RecallRow& row, const AnswerTable&) {
+                               rows.push_back(row);
+                               return Status{};
+                             }));
   if (!options.json) print_table(*peer, build, rows, shape.threads);
   for (const tools::RecallRow& row : rows)
     if (options.json) fmt::print("{}\n", row_json(library.name, row, build).dump());
   return {};
-}
-
-/// This program again, for one library. BLAS and OpenMP read their settings when they are loaded;
-/// an OpenMP thread that spins while it waits would be counted as work.
-int run_apart(const Library& library, const Options& options, int argc, char** argv) {
-  setenv("OMP_WAIT_POLICY", "passive", 0);
-  setenv("OPENBLAS_NUM_THREADS", std::to_string(build_threads(options)).c_str(), 0);
-  std::vector<char*> args(argv, argv + argc);
-  std::string only = "--only", name = library.name, here = "--in-process";
-  args.insert(args.end(), {only.data(), name.data(), here.data(), nullptr});
-  pid_t child = 0;
-  if (posix_spawn(&child, "/proc/self/exe", nullptr, nullptr, args.data(), environ) != 0) return 1;
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
 void declare(CLI::App& app, Options& options) {
@@ -149,7 +103,7 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--codes", options.code_bytes, "PQ bytes of IVF-PQ, at most")
       ->check(CLI::PositiveNumber);
   app.add_flag("--json", options.json, "one object per row");
-  app.add_flag("--in-process", options.in_process)->group("");  // what run_apart() adds
+  app.add_flag("--in-process", options.in_process)->group("");  // what main() adds
 }
 
 int main(int argc, char** argv) {
@@ -169,8 +123,10 @@ int main(int argc, char** argv) {
   std::fflush(stdout);
   int worst = 0, ran = 0;
   for (const Library& library : kLibraries) {
-    if (!chosen(library, options.only)) continue;
-    worst = std::max(worst, run_apart(library, options, argc, argv));
+    if (!chosen(library.name, options.only)) continue;
+    std::vector<std::string> args(argv, argv + argc);
+    args.insert(args.end(), {"--only", library.name, "--in-process"});
+    worst = std::max(worst, run_apart(args, build_threads(options)));
     ++ran;
   }
   if (ran == 0) fmt::print(stderr, "no such library: {}\n", options.only);

@@ -24,13 +24,7 @@ class Hnswlib : public Peer {
   std::string description() const override {
     return "hnswlib (Debian's header), " + what_ + ", M=" + std::to_string(options_.degree) +
            " efC=" + std::to_string(options_.ef_construction) + ", compiled with -march=native" +
-#if defined(USE_AVX512)
-           ": its AVX-512 path";
-#elif defined(USE_AVX)
-           ": its AVX path";
-#else
-           ": its SSE path";
-#endif
+           path();
   }
 
   void build(const Pass& pass) override {
@@ -50,6 +44,17 @@ class Hnswlib : public Peer {
   }
 
  private:
+  static std::string path() {
+    if (std::is_same_v<Distance, int>) return ": what the compiler makes of its loop over bytes";
+#if defined(USE_AVX512)
+    return ": its AVX-512 path";
+#elif defined(USE_AVX)
+    return ": its AVX path";
+#else
+    return ": its SSE path";
+#endif
+  }
+
   const void* input(VectorView row, std::vector<float>* buffer) const {
     if constexpr (std::is_same_v<Distance, int>) return row.data;
     buffer->resize(row.dim);

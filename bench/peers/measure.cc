@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cmath>
 #include <fstream>
-#include <numeric>
 #include <thread>
 
 #include "tools/figures.h"
@@ -37,28 +36,28 @@ std::uint64_t rss_bytes() {
   return status_bytes("VmRSS");
 }
 
-/// Share of the k true neighbours among the distinct ids; see tools::counts_as_found().
-double recall_of(const std::vector<Answer>& answers, double kth_distance, std::uint32_t k,
+/// Share of the k true neighbours among the distinct ids of a query; see tools::counts_as_found().
+double recall_of(const AnswerTable& answers, std::uint64_t query, float kth_distance,
                  const PeerOptions& options) {
-  std::vector<std::uint64_t> ids;
-  for (const Answer& answer : answers)
-    if (tools::counts_as_found(answer.distance, kth_distance, options.metric, options.dtype))
-      ids.push_back(answer.id);
+  std::vector<std::int64_t> ids;
+  for (std::uint64_t i = query * answers.k; i < (query + 1) * answers.k; ++i)
+    if (answers.ids[i] >= 0 &&
+        tools::counts_as_found(answers.distances[i], kth_distance, options.metric, options.dtype))
+      ids.push_back(answers.ids[i]);
   std::sort(ids.begin(), ids.end());
-  const auto distinct = std::unique(ids.begin(), ids.end()) - ids.begin();
-  return static_cast<double>(std::min<std::ptrdiff_t>(distinct, k)) / k;
+  return static_cast<double>(std::unique(ids.begin(), ids.end()) - ids.begin()) / answers.k;
 }
 
 tools::RecallRow measure_row(const Peer& peer, const PeerOptions& options, const Queries& queries,
-                             std::uint32_t k, std::uint32_t threads) {
-  std::vector<double> latency_us(queries.rows.count), recall(queries.rows.count);
+                             std::uint32_t threads, AnswerTable& table) {
   std::atomic<std::uint64_t> next{0};
   const auto work = [&] {
     for (std::uint64_t i = next++; i < queries.rows.count; i = next++) {
       const auto start = Clock::now();
-      const auto answers = peer.search(queries.rows.row(i), k);
-      latency_us[i] = 1e6 * seconds_since(start);
-      recall[i] = recall_of(answers, queries.kth_distance[i], k, options);
+      const auto answers = peer.search(queries.rows.row(i), table.k);
+      table.latency_us[i] = 1e6 * seconds_since(start);
+      for (std::size_t rank = 0; rank < std::min<std::size_t>(answers.size(), table.k); ++rank)
+        table.set(i, rank, answers[rank].id, answers[rank].distance);
     }
   };
   const double cpu = tools::cpu_seconds();
@@ -68,10 +67,13 @@ tools::RecallRow measure_row(const Peer& peer, const PeerOptions& options, const
   work();
   for (auto& helper : helpers) helper.join();
   const double wall_s = seconds_since(start), cpu_s = tools::cpu_seconds() - cpu;
-  const tools::Latency latency = tools::latency_of(std::move(latency_us));
+  double recall = 0;
+  for (std::uint64_t i = 0; i < queries.rows.count; ++i)
+    recall += recall_of(table, i, queries.kth_distance[i], options);
+  const tools::Latency latency = tools::latency_of(table.latency_us);
   const auto count = static_cast<double>(queries.rows.count);
   return {.threads = threads,
-          .recall = std::accumulate(recall.begin(), recall.end(), 0.0) / count,
+          .recall = recall / count,
           .qps = count / wall_s,
           .mean_us = latency.mean_us,
           .p50_us = latency.p50_us,
@@ -128,19 +130,19 @@ Result<BuildFigures> measure_build(Peer& peer, const Workload& work, const PeerO
   return figures;
 }
 
-std::vector<tools::RecallRow> measure_searches(Peer& peer, const Workload& work,
-                                               const PeerOptions& options, const Queries& queries,
-                                               const BuildFigures& build) {
-  std::vector<tools::RecallRow> rows;
+Status measure_searches(Peer& peer, const Workload& work, const PeerOptions& options,
+                        const Queries& queries, const BuildFigures& build, const Seen& seen) {
   for (const std::uint32_t list_size : work.list_sizes) {
     peer.set_list_size(list_size);
     for (const std::uint32_t threads : work.thread_counts) {
-      rows.push_back(measure_row(peer, options, queries, work.k, threads));
-      rows.back().list_size = list_size;
-      rows.back().index_ram_bytes = build.resident_bytes;
+      AnswerTable answers(queries.rows.count, work.k);
+      tools::RecallRow row = measure_row(peer, options, queries, threads, answers);
+      row.list_size = list_size;
+      row.index_ram_bytes = build.resident_bytes;
+      CAIRN_TRY(seen(row, answers));
     }
   }
-  return rows;
+  return {};
 }
 
 }  // namespace cairn::peers

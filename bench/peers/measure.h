@@ -4,8 +4,8 @@
 
 #include <cairn/result.h>
 
+#include "bench/peers/answers.h"
 #include "bench/peers/peer.h"
-#include "tools/recall/measure.h"
 
 namespace cairn::peers {
 
@@ -27,7 +27,7 @@ struct BuildFigures {
 struct Queries {
   std::vector<std::byte> data;
   VectorBatch rows;
-  std::vector<double> kth_distance;
+  std::vector<float> kth_distance;
 };
 
 /// invalid_argument when the ground truth is not of these queries or has fewer than k columns.
@@ -38,9 +38,9 @@ Result<PeerOptions> read_shape(const Workload& work, Metric metric);
 
 Result<BuildFigures> measure_build(Peer& peer, const Workload& work, const PeerOptions& options);
 
-/// A peer reads nothing from disk; what it does not count is unset. The memory is that of `build`.
-std::vector<tools::RecallRow> measure_searches(Peer& peer, const Workload& work,
-                                               const PeerOptions& options, const Queries& queries,
-                                               const BuildFigures& build);
+/// Calls `seen` for every list size with every thread count. A peer reads nothing from disk; what
+/// it does not count is unset. The memory is that of `build`.
+Status measure_searches(Peer& peer, const Workload& work, const PeerOptions& options,
+                        const Queries& queries, const BuildFigures& build, const Seen& seen);
 
 }  // namespace cairn::peers

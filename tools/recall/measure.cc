@@ -113,6 +113,7 @@ class Measurement {
     if (!result) return stop(result.error());
     share.latency_us.push_back(took.count());
     count(*result, i, share);
+    if (options_.seen) options_.seen(i, *result, took.count());
     const std::uint64_t done = ++done_;
     if (thread == 0 && done % 64 == 0) tick(done);
   }
@@ -124,6 +125,7 @@ class Measurement {
     for (std::size_t i = 0; i < results.size(); ++i) {
       if (!results[i]) return stop(results[i].error());
       count(*results[i], begin + i, share);
+      if (options_.seen) options_.seen(begin + i, *results[i], 0);
     }
     const std::uint64_t done = done_ += end - begin;
     if (thread == 0) tick(done);

@@ -21,6 +21,9 @@ struct RecallOptions {
   /// 0: each thread has one query at a time and latency is that of one query. Otherwise each
   /// thread interleaves its share on one ring with this many reads in flight.
   std::uint32_t batch_reads = 0;
+  /// Takes each result with its latency, 0 in a batch. Called by all threads, within the time that
+  /// is measured.
+  std::function<void(std::uint64_t query, const SearchResult& result, double latency_us)> seen = {};
 };
 
 struct RecallRow {
