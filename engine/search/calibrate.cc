@@ -30,7 +30,7 @@ constexpr std::uint32_t kManyNeighbors = 100;
 constexpr std::size_t kManyNeighborsShare = 8;
 constexpr std::size_t kLongListShare = 2;
 constexpr std::size_t kWideShare = 5;
-constexpr std::array kWideLevels = {0.6, 0.8, 0.9, 0.95, 0.99};
+constexpr std::array kWideLevels = {0.5, 0.7, 0.8, 0.9, 0.95, 0.99};
 constexpr std::size_t kPilotQueries = 100;
 /// No longer list need be tried beyond the first recall, and a curve need not go beyond the second,
 /// by the few that say it.
