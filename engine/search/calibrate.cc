@@ -28,9 +28,10 @@ namespace {
 constexpr std::array<std::uint32_t, 3> kNeighbors = {1, 10, 100};
 constexpr std::uint32_t kManyNeighbors = 100;
 constexpr std::size_t kManyNeighborsShare = 8;
-constexpr std::size_t kLongListShare = 2;
 constexpr std::size_t kWideShare = 5;
 constexpr std::array kWideLevels = {0.5, 0.7, 0.8, 0.9, 0.95, 0.99};
+/// At most one row in so many is searched for.
+constexpr std::uint64_t kVectorsARow = 8;
 constexpr std::size_t kPilotQueries = 100;
 /// No longer list need be tried beyond the first recall, and a curve need not go beyond the second,
 /// by the few that say it.
@@ -146,7 +147,8 @@ class Calibrator {
   /// Random slots, each once, that hold a vector.
   Status choose_rows(const Snapshot& snapshot) {
     const IndexStats stats = snapshot.stats();
-    const std::uint64_t wanted = std::min<std::uint64_t>(options_.rows, stats.vector_count / 2);
+    const std::uint64_t wanted =
+        std::min(std::uint64_t{options_.rows}, stats.vector_count / kVectorsARow);
     if (wanted == 0)
       return fail({.code = ErrorCode::invalid_argument,
                    .what = "calibrate with rows of the index",
@@ -227,14 +229,14 @@ class Calibrator {
     double k_done = 0;
     for (const auto& [k, kth] : kth_) {
       const std::vector<std::uint32_t> sizes = list_sizes(k, stats);
-      for (const std::uint32_t list_size : sizes) {
+      for (std::size_t list = 0; list < sizes.size(); ++list) {
         const TraceOptions options{.k = k,
-                                   .list_size = list_size,
+                                   .list_size = sizes[list],
                                    .width = 1,
                                    .slack = std::numeric_limits<float>::max(),
                                    .slack_max = std::numeric_limits<float>::max(),
                                    .threads = options_.threads};
-        std::vector<Trace> traces(queries_for(k, list_size == sizes.front()));
+        std::vector<Trace> traces(queries_for(k, list));
         CAIRN_ASSIGN(const layout::Curve alone, measure_alone(snapshot, kth, options, traces));
         curves.push_back(alone);
         CAIRN_ASSIGN(curves.emplace_back(), measure_wide(snapshot, kth, options, alone, traces));
@@ -247,10 +249,10 @@ class Calibrator {
     return {};
   }
 
-  /// The longer lists are for a high recall, of which a mean varies less.
-  std::size_t queries_for(std::uint32_t k, bool first_list) const {
-    const std::size_t share =
-        (k >= kManyNeighbors ? kManyNeighborsShare : 1) * (first_list ? 1 : kLongListShare);
+  /// Longer lists are for a high recall, of which a mean varies less, and cost more: half of the
+  /// queries for each.
+  std::size_t queries_for(std::uint32_t k, std::size_t list) const {
+    const std::size_t share = (k >= kManyNeighbors ? kManyNeighborsShare : 1) << list;
     return std::max<std::size_t>(1, queries_.traced.size() / share);
   }
 

@@ -36,8 +36,9 @@ class IndexVerbs : public ::testing::Test {
     run_ok(dir(), {"generate", "--count", "2000", "--dim", "32", "--dtype", "u8", "--seed", "3",
                    "--output", "base.u8bin", "--queries", std::to_string(kQueries),
                    "--query-output", "q.u8bin"});
-    const Ran built = run_ok(dir(), {"build", "--input", "base.u8bin", "--index", "index",
-                                     "--codes", "16", "--degree", "32", "--json", "--quiet"});
+    const Ran built =
+        run_ok(dir(), {"build", "--input", "base.u8bin", "--index", "index", "--codes", "16",
+                       "--degree", "32", "--calibration-rows", "50", "--json", "--quiet"});
     const json report = json::parse(built.out);
     EXPECT_EQ(report.at("vectors"), 2000);
     EXPECT_GT(report.at("mean_degree"), 4);
@@ -295,8 +296,8 @@ TEST_F(IndexVerbs, RecallRefusesAGroundTruthThatIsPadded) {
 TEST_F(IndexVerbs, RecallTableNamesItsColumns) {
   const std::string table = run_ok(dir(), recall_args({"--list-size", "40"})).out;
   for (const char* column :
-       {"list", "slack", "threads", "recall", "QPS", "p50", "p99", "p99.9", "reads", "rounds",
-        "cache hits", "shared", "core us", "codes", "exact", "index RAM"})
+       {"list", "slack", "asked", "threads", "recall", "QPS", "p50", "p99", "p99.9", "reads",
+        "rounds", "cache hits", "shared", "core us", "codes", "exact", "index RAM"})
     EXPECT_NE(table.find(column), std::string::npos) << column;
 }
 
@@ -306,7 +307,7 @@ TEST_F(IndexVerbs, LabelsAreReturned) {
     for (std::uint64_t i = 0; i < 2000; ++i) labels << i * 1000000000000 + 7 << '\n';
   }
   run_ok(dir(), {"build", "--input", "base.u8bin", "--index", "labelled", "--codes", "8",
-                 "--labels", "labels.txt", "--quiet"});
+                 "--labels", "labels.txt", "--calibration-rows", "0", "--quiet"});
   const auto results = lines_of(run_ok(dir(), {"search", "--index", "labelled", "--queries",
                                                "base.u8bin", "-k", "1", "--json", "--quiet"})
                                     .out);
