@@ -55,9 +55,11 @@ std::uint64_t books_bytes(std::uint32_t dim, const BuildOptions& options) {
 
 Result<Budget> make_budget(const Space& space, std::uint64_t count, const BuildOptions& options) {
   const std::uint64_t member = member_bytes(space, options.degree);
-  // Slots and what the walk knows of them; codebooks, each also as the kernels want it.
-  const std::uint64_t per_row =
-      count * sizeof(std::uint32_t) + count * 3 / 8 + 2 * books_bytes(space.dim, options);
+  // Codebooks, each also as the kernels want it; two have always been among the fixed bytes.
+  const std::uint64_t layers = options.refine_layers.size();
+  const std::uint64_t books =
+      layers > 1 ? 2 * (layers - 1) * books_bytes(space.dim, options) / (layers + 1) : 0;
+  const std::uint64_t per_row = count * sizeof(std::uint32_t) + count * 3 / 8 + books;
   Budget budget;
   budget.memory_bytes = options.memory_bytes;
   budget.memory_min_bytes =

@@ -68,23 +68,26 @@ HWY_INLINE void add_exactly(const float* centroid, const float* from, float* to,
 /// Pieces in ascending order, each in whole vectors, `kSteps` of them (0: as many as it takes): the
 /// next piece overwrites what a piece wrote behind its end. Not in place for that reason.
 template <std::size_t kLanes, std::size_t kSteps>
-HWY_INLINE void add_pieces(const LayerJob& job) {
+HWY_NOINLINE void add_pieces(const LayerJob& job) {
   const hn::CappedTag<float, kLanes> d;
   const std::size_t lanes = hn::Lanes(d), m = job.layer->book->shape.m;
   const std::size_t steps = kSteps != 0 ? kSteps : (job.layer->width_max + lanes - 1) / lanes;
-  const std::uint32_t* begins = job.layer->begins.data();
-  const float* centroids = job.layer->book->centroids.data();
-  const auto centroid = [&](std::size_t s) {
-    return centroids + kCentroids * begins[s] + job.code[s] * (begins[s + 1] - begins[s]);
-  };
+  const std::uint32_t* HWY_RESTRICT begins = job.layer->begins.data();
+  const std::uint8_t* HWY_RESTRICT code = job.code;
+  const float* HWY_RESTRICT centroids = job.layer->book->centroids.data();
+  const float* HWY_RESTRICT from = job.from;
+  float* HWY_RESTRICT to = job.to;
+  std::size_t at = 0;
   for (std::size_t s = 0; s + 1 < m; ++s) {
-    const float* from = job.from == nullptr ? nullptr : job.from + begins[s];
+    const std::size_t next = begins[s + 1];
+    const float* centroid = centroids + kCentroids * at + code[s] * (next - at);
     for (std::size_t j = 0; j < steps; ++j)
-      add_at(d, centroid(s), from, job.to + begins[s], j * lanes);
+      add_at(d, centroid, from == nullptr ? nullptr : from + at, to + at, j * lanes);
+    at = next;
   }
-  const std::size_t at = begins[m - 1];
-  add_exactly<kLanes>(centroid(m - 1), job.from == nullptr ? nullptr : job.from + at, job.to + at,
-                      begins[m] - at);
+  const std::size_t width = begins[m] - at;
+  add_exactly<kLanes>(centroids + kCentroids * at + code[m - 1] * width,
+                      from == nullptr ? nullptr : from + at, to + at, width);
 }
 
 template <std::size_t kLanes>
@@ -108,52 +111,87 @@ HWY_INLINE void add_layer(const LayerJob& job) {
   return add_layer_of<16>(job);
 }
 
-/// The distance to job.from + the code, where the widths of all pieces are one multiple of kLanes.
-template <bool kL2, std::size_t kLanes>
-HWY_INLINE float distance_to_sum(const LayerJob& job, const float* query) {
-  const hn::CappedTag<float, kLanes> d;
-  const std::size_t m = job.layer->book->shape.m, width = job.layer->width_max;
-  const float *centroids = job.layer->book->centroids.data(), *from = job.from;
+/// Two codes of pieces of one width, a multiple of 4 elements, and what they are summed with.
+struct EvenJob {
+  const float *base, *last;  // codebooks
+  const std::uint8_t *base_code, *last_code;
+  const float *from, *query;
+  std::size_t m, width;
+};
+
+/// The distance to from + base + last; without kFrom and kLast those are left out. Not inlined: the
+/// loop has just enough registers. kWidth: 0: as the job says.
+template <bool kL2, bool kFrom, bool kLast, std::size_t kWidth>
+HWY_NOINLINE float distance_to_sum(const EvenJob& job) {
+  const hn::CappedTag<float, 4> d;
+  const std::size_t width = kWidth != 0 ? kWidth : job.width;
+  const float *base = job.base, *last = job.last, *from = job.from, *query = job.query;
   auto even = hn::Zero(d), odd = even;
-  for (std::size_t s = 0; s < m; ++s) {
-    const float* centroid = centroids + job.code[s] * width;
+  for (std::size_t s = 0; s < job.m; ++s) {
+    const float* b = base + job.base_code[s] * width;
+    const float* l = kLast ? last + job.last_code[s] * width : nullptr;
     for (std::size_t j = 0; j < width; j += hn::Lanes(d)) {
-      const auto x = hn::Add(hn::LoadU(d, centroid + j), hn::LoadU(d, from + j));
+      auto x = hn::LoadU(d, b + j);
+      if constexpr (kFrom) x = hn::Add(x, hn::LoadU(d, from + j));
+      if constexpr (kLast) x = hn::Add(x, hn::LoadU(d, l + j));
       const auto q = hn::LoadU(d, query + j);
       const auto term = kL2 ? hn::Sub(q, x) : q;
       const auto sum = hn::MulAdd(term, kL2 ? term : x, even);
       even = odd;
       odd = sum;
     }
-    centroids += kCentroids * width;
-    from += width;
+    base += kCentroids * width;
     query += width;
+    if constexpr (kLast) last += kCentroids * width;
+    if constexpr (kFrom) from += width;
   }
   const float total = hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd)));
   return kL2 ? total : -total;
 }
 
-/// The base comes last: its many narrow pieces then need no store where their widths are even, and
-/// narrow loads find what wide stores have just written.
+template <bool kL2, bool kFrom, bool kLast>
+HWY_INLINE float distance_by_width(const EvenJob& job) {
+  if (job.width == 4) return distance_to_sum<kL2, kFrom, kLast, 4>(job);
+  return distance_to_sum<kL2, kFrom, kLast, 0>(job);
+}
+
+template <bool kL2>
+HWY_INLINE float distance_to_even(const EvenJob& job) {
+  if (job.last == nullptr) return distance_by_width<kL2, true, false>(job);
+  if (job.from == nullptr) return distance_by_width<kL2, false, true>(job);
+  return distance_by_width<kL2, true, true>(job);
+}
+
+/// The base comes last: where the widths of its many narrow pieces are even they need no store, nor
+/// do those of a last layer of the same shape, and narrow loads find what wide stores have written.
 float refined(const RefinedJob& job) {
-  const std::size_t dim = job.layers[0].book->shape.dim;
-  const auto part = [&](std::size_t l, const float* from, float* to) -> LayerJob {
-    const LayeredCodebook::Layer& layer = job.layers[l];
-    return {&layer, job.codes[l] + job.row * layer.book->shape.m, from, to};
+  const std::size_t dim = job.layers[0].book->shape.dim, count = job.codes.size();
+  const auto code = [&](std::size_t l) {
+    return job.codes[l] + job.row * job.layers[l].book->shape.m;
   };
+  const LayeredCodebook::Layer &base = job.layers[0], &last = job.layers[count - 1];
+  const std::uint32_t m = base.book->shape.m;
+  const bool even = count > 1 && base.width_min == base.width_max && base.width_min % 4 == 0;
+  const bool same = even && last.book->shape.m == m;
   const float* from = nullptr;
   float *to = job.scratch, *spare = to + dim + kOverrun;
-  for (std::size_t l = 1; l < job.codes.size(); ++l) {
-    add_layer(part(l, from, to));
+  for (std::size_t l = 1; l + (same ? 1 : 0) < count; ++l) {
+    add_layer({&job.layers[l], code(l), from, to});
     from = to;
     std::swap(to, spare);
   }
-  const LayerJob base = part(0, from, to);
-  const bool even = base.layer->width_min == base.layer->width_max;
-  if (from != nullptr && even && base.layer->width_max % 4 == 0)
-    return job.l2 ? distance_to_sum<true, 4>(base, job.query)
-                  : distance_to_sum<false, 4>(base, job.query);
-  add_layer(base);
+  if (even) {
+    const EvenJob sum{base.book->centroids.data(),
+                      same ? last.book->centroids.data() : nullptr,
+                      code(0),
+                      code(count - 1),
+                      from,
+                      job.query,
+                      m,
+                      base.width_min};
+    return job.l2 ? distance_to_even<true>(sum) : distance_to_even<false>(sum);
+  }
+  add_layer({&base, code(0), from, to});
   const float total = job.kernel(job.query, to, dim);
   return job.l2 ? total : -total;
 }

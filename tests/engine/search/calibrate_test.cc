@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <memory>
 #include <random>
 
 #include "engine/search/calibrate.h"
@@ -112,16 +113,22 @@ TEST(Calibrate, AnIndexWithoutOneSaysSo) {
 
 class Calibrated : public ::testing::Test {
  protected:
+  static void SetUpTestSuite() {
+    measured_ = std::make_unique<ScratchDir>();
+    report_ = must(calibrate_index(copy_of_index(*measured_), small()));
+  }
+  static void TearDownTestSuite() { measured_.reset(); }
   void SetUp() override {
-    folder_ = copy_of_index(dir_);
-    report_ = must(calibrate_index(folder_, small()));
+    folder_ = dir_.file("index");
+    copy_folder(measured_->file("index"), folder_);
   }
   std::unique_ptr<Index> open(const OpenOptions& options = {}) const {
     return must(Index::open(folder_, options));
   }
   ScratchDir dir_;
   std::string folder_;
-  CalibrateReport report_;
+  static inline std::unique_ptr<ScratchDir> measured_;
+  static inline CalibrateReport report_;
 };
 
 /// The window is that of the promise, and three standard errors of means over 400 queries.

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <set>
 
 #include "engine/search/memory_plan.h"
 #include "engine/search/process_memory.h"
@@ -145,6 +146,20 @@ TEST(Memory, KeepsEveryLimit) {
                   stats.index_ram_bytes,
               true);
   }
+}
+
+TEST(Memory, LoadsAnyPrefixOfTheLayers) {
+  const BuiltIndex& built = shared_index();
+  const auto smallest = smallest_limit(built.folder);
+  std::set<std::uint32_t> loaded;
+  for (std::uint64_t limit = smallest; limit < smallest + (1u << 20); limit += 2'000) {
+    const auto index = open_index(built, {.memory_limit_bytes = limit});
+    if (!loaded.insert(index->stats().refine_bytes_loaded).second) continue;
+    const SearchRequest request = request_for(built, 17);
+    EXPECT_EQ(must(index->search(request)).neighbors.front().label, BuiltIndex::label_of(17));
+    EXPECT_TRUE(must(index->verify()).ok());
+  }
+  EXPECT_EQ(loaded, (std::set<std::uint32_t>{0, 2, 5, 8}));
 }
 
 TEST(Memory, TakesALimitInBytesAVector) {
