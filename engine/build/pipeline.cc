@@ -36,8 +36,8 @@ namespace {
 
 /// Of all that decides the bytes of the index but the vectors.
 std::uint64_t parameters_hash(const VectorSource& source, const BuildOptions& options) {
-  return Hash()
-      .add_value(kBuilderVersion)
+  Hash hash;
+  hash.add_value(kBuilderVersion)
       .add(std::as_bytes(std::span(math::kernel_path())))
       .add_value(options.metric)
       .add_value(source.dtype())
@@ -48,11 +48,11 @@ std::uint64_t parameters_hash(const VectorSource& source, const BuildOptions& op
       .add_value(options.degree)
       .add_value(options.nav_edges)
       .add_value(options.partitions)
-      .add_value(options.calibration_rows)
       .add_value(options.seed)
       .add_value(std::bit_cast<std::uint64_t>(options.alpha))
-      .add_value(static_cast<std::uint8_t>(source.labelled()))
-      .value();
+      .add_value(static_cast<std::uint8_t>(source.labelled()));
+  if (options.calibration_rows != 0) hash.add_value(options.calibration_rows);
+  return hash.value();
 }
 
 class Pipeline {

@@ -148,7 +148,7 @@ TEST(Manifest, ANewerVersionIsUnsupportedWhateverElseItHolds) {
 
 TEST(Manifest, FeatureBitsDecideWhoMayRead) {
   Manifest m = sample_manifest();
-  m.header.compatible = ~std::uint64_t{0};
+  m.header.compatible = ~kCompatibleCalibration;
   m.header.readable = std::uint64_t{1} << 63;
   EXPECT_TRUE(decode_manifest(encode_manifest(m)));
   for (int bit = 1; bit < 64; ++bit) {

@@ -96,8 +96,8 @@ TEST_F(RecallByName, WithoutACalibrationItIsAnErrorUntilThereIsOne) {
   const auto rows = measure("plain", {"--recall", "0.9", "--batch", "16"});
   EXPECT_NEAR(rows.at(0).at("recall").get<double>(), 0.904, 0.015);
   EXPECT_NE(run_ok(dir(), {"verify", "plain", "--quiet"}).out.find("whole"), std::string::npos);
-  run_ok(dir(),
-         {"generate", "--count", "20", "--dim", "32", "--dtype", "u8", "--output", "short.u8bin"});
+  run_ok(dir(), {"generate", "--count", "20", "--seed", "1", "--dim", "32", "--dtype", "u8",
+                 "--output", "short.u8bin"});
   expect_error(dir(), {"calibrate", "--index", "plain", "--queries", "short.u8bin", "--quiet"}, 1,
                {"invalid_argument", "32 x u8", "64 x u8"});
   expect_error(dir(), {"calibrate", "--index", "nowhere", "--quiet"}, 1, {"not_found", "nowhere"});

@@ -36,8 +36,10 @@ void build_part(const std::string& folder, const Rows& all, std::uint64_t begin,
   rows.bytes.assign(from, from + static_cast<std::ptrdiff_t>(count * row_bytes));
   std::vector<Label> labels;
   for (std::uint64_t i = 0; i < count; ++i) labels.push_back(label_of(begin + i));
-  build::build_index(folder, rows, {.code_bytes = 8, .refine_bytes = 8, .degree = 24, .threads = 2},
-                     labels);
+  build::build_index(
+      folder, rows,
+      {.code_bytes = 8, .refine_bytes = 8, .degree = 24, .threads = 2, .calibration_rows = 0},
+      labels);
 }
 
 /// Moves the files of `from` into `into` and names them in its manifest as a second segment.
