@@ -90,8 +90,9 @@ EffortTable::Curves EffortTable::of(std::uint32_t k, std::uint32_t width) const 
   const auto key = [](const Curve& curve) {
     return std::tuple(curve.record.k, curve.record.width);
   };
-  const auto found = std::ranges::equal_range(curves_, std::tuple(k, width), {}, key);
-  return {found.begin(), found.end()};
+  const std::tuple wanted(k, width);
+  return {std::ranges::lower_bound(curves_, wanted, {}, key),
+          std::ranges::upper_bound(curves_, wanted, {}, key)};
 }
 
 Effort EffortTable::at(std::uint32_t k, double recall) const {
