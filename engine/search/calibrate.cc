@@ -39,6 +39,8 @@ constexpr double kRecallEnough = 0.992;
 constexpr double kPilotRecall = 0.993;
 constexpr double kPilotRecallLow = 0.9;
 constexpr float kSlackBeyondPilot = 0.02F;
+/// Lists tried for one k and what is in memory.
+constexpr std::size_t kListsMax = 5;
 /// Shares of the progress.
 constexpr double kTruthShare = 0.2;
 
@@ -256,12 +258,12 @@ class Calibrator {
     return std::max<std::size_t>(1, queries_.traced.size() / share);
   }
 
-  /// Longer ones are tried while recall is wanting. With edges in RAM a long list costs time and a
-  /// short one is tried first; where blocks lead the way the list only bounds what is read.
+  /// Longer ones are tried while recall is wanting. With edges in RAM a long list costs time and
+  /// short ones are tried first; where blocks lead the way the list only bounds what is read.
   static std::vector<std::uint32_t> list_sizes(std::uint32_t k, const IndexStats& stats) {
     std::vector<std::uint32_t> sizes;
-    if (stats.nav_edges_loaded != 0) sizes.push_back(std::max(2 * k, 16U));
-    for (std::uint32_t size = std::max(4 * k, 64U); sizes.size() < 4; size *= 3) {
+    if (stats.nav_edges_loaded != 0) sizes = {std::max(k + 2 * k / 5, 8U), std::max(3 * k, 16U)};
+    for (std::uint32_t size = std::max(4 * k, 64U); sizes.size() < kListsMax; size *= 3) {
       if (size >= stats.vector_count / 4) break;
       sizes.push_back(size);
     }

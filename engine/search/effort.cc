@@ -11,9 +11,9 @@ namespace {
 using layout::Curve;
 using layout::CurvePoint;
 
-/// Looking at so many codes takes as long as reading a block: about 65 ns each, where a core and a
-/// device that it can keep busy give a block in 20 us. The list of the least cost is taken.
-constexpr double kCodesPerBlock = 300;
+/// Looking at so many codes takes as long as reading a block: about 65 ns each, where a device gives
+/// 20,000 blocks a second for each core. The list of the least cost is taken.
+constexpr double kCodesPerBlock = 800;
 
 double cost(const CurvePoint& point) {
   return double{point.blocks} + double{point.codes} / kCodesPerBlock;

@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::uint32_t kDefaultListSize = 40;
 constexpr std::size_t kReadUnitBytes = 4096;
-// What a block that gave no result takes from the slack. Chosen on 500k SIFT: see DESIGN.md.
-constexpr float kPatience = 1.0f / 128;
+// What a block that gave no result takes from the slack. Chosen on SIFT and GloVe: see DESIGN.md.
+constexpr float kPatience = 1.0f / 256;
 
 std::uint64_t list_size_of(const SearchRequest& request, const Effort& effort) {
   const std::uint64_t k = request.k;
@@ -121,7 +121,8 @@ void Query::State::plan() {
   bounding = (request->slack || request->recall) && !everything;
   refining &= !everything;
   read_limit = static_cast<std::size_t>(list_size);
-  walk_limit = static_cast<std::size_t>(std::min(walk_size(list_size, refining), slot_count));
+  walk_limit =
+      static_cast<std::size_t>(std::min(walk_size(list_size, refining, navigable), slot_count));
   list.reset(walk_limit);
   if (refining) refined_list.reset(read_limit);
   blocks.reset(static_cast<std::size_t>(std::min(block_count, 2 * list_size)));

@@ -23,10 +23,11 @@ inline constexpr std::uint32_t kEntryListsBlocksLead = 8;
 inline constexpr std::uint32_t kEntryListsNavigable = 2;
 /// Candidates kept and walked for a search that reads the blocks of the best `list_size`: a wider
 /// walk costs time in RAM but no read. Where refined codes choose what is read, the base codes need
-/// only bring the right candidates near the front.
-inline constexpr std::uint64_t walk_size(std::uint64_t list_size, bool refined) {
-  if (refined) return list_size + std::clamp<std::uint64_t>(3 * list_size, 40, 384);
-  return list_size + std::clamp<std::uint64_t>(list_size / 4, 40, 384);
+/// only bring the right candidates near the front; with no edges in RAM most that a wider walk
+/// keeps are only refined, never expanded. See DESIGN.md for what each width brought.
+inline constexpr std::uint64_t walk_size(std::uint64_t list_size, bool refined, bool navigable) {
+  const std::uint64_t wanted = !refined ? list_size / 4 : (navigable ? 3 : 2) * list_size;
+  return list_size + std::clamp<std::uint64_t>(wanted, 40, 384);
 }
 
 static_assert(layout::kNavSlicesMax * layout::kNavEdgesPerSlice <= layout::kDegreeMax);

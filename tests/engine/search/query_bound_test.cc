@@ -167,9 +167,9 @@ TEST(QueryBound, EachBlockInARowWithoutAResultNarrowsTheSlack) {
   vectors[0] = {100, 100};
   const Told told(vectors);
   EXPECT_EQ(told.blocks_read(0.09f), 1u);
-  // 1/128 a block: as a part of the slack or as a factor of the distance.
-  for (const float slack : {0.15f, 0.25f, 0.4f}) {
-    const float in_vain = (slack - 0.1f) * 128;
+  // 1/256 a block: as a part of the slack or as a factor of the distance.
+  for (const float slack : {0.15f, 0.25f, 0.35f}) {
+    const float in_vain = (slack - 0.1f) * 256;
     const auto blocks = static_cast<float>(told.blocks_read(slack));
     EXPECT_GE(blocks, 1 + in_vain / 1.1f) << slack;
     EXPECT_LE(blocks, 1 + in_vain + 1.01f) << slack;
@@ -185,7 +185,7 @@ TEST(QueryBound, ABlockWithAResultGivesTheSlackBack) {
   vectors[1] = {108, 110};
   const std::uint32_t before = 1 + 10 + 1;
   for (const float slack : {0.1f, 0.2f}) {
-    const float in_vain = slack * 128;
+    const float in_vain = slack * 256;
     const auto blocks = static_cast<float>(Told(vectors).blocks_read(slack));
     EXPECT_GE(blocks, before + in_vain * 0.99f) << slack;
     EXPECT_LE(blocks, before + in_vain + 1.01f) << slack;
