@@ -11,8 +11,8 @@ namespace {
 using layout::Curve;
 using layout::CurvePoint;
 
-/// Looking at so many codes takes as long as reading a block: about 65 ns each, where a device gives
-/// 20,000 blocks a second for each core. The list of the least cost is taken.
+/// Looking at so many codes takes as long as reading a block: about 65 ns each, where a device
+/// gives 20,000 blocks a second for each core. The list of the least cost is taken.
 constexpr double kCodesPerBlock = 800;
 
 double cost(const CurvePoint& point) {
