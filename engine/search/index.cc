@@ -118,7 +118,7 @@ class OpenIndex final : public Index {
       CAIRN_TRY(check_request(request, snapshot_->limits()));
       if (request.deadline)
         return fail(ErrorCode::invalid_argument, "explain: a deadline, which telling would miss");
-      return explain_search(*snapshot_, request, device_);
+      return explain_search(*snapshot_, request, device_, totals_);
     });
   }
 

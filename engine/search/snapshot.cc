@@ -167,6 +167,13 @@ io::BlockRequest Snapshot::locate(std::uint32_t segment, std::uint32_t slot,
           .token = token};
 }
 
+Error Snapshot::in_block(Error error, std::uint32_t segment, std::uint32_t slot) const {
+  const io::BlockRequest at = locate(segment, slot, 0);
+  error = std::move(error).in_file(block_files_[at.file].file->path());
+  error.block = at.block;
+  return error;
+}
+
 IndexStats Snapshot::stats() const {
   const layout::Manifest& manifest = folder_.manifest();
   IndexStats stats;

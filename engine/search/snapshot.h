@@ -45,6 +45,9 @@ class Snapshot {
   /// Where a slot's block stands among block_files().
   io::BlockRequest locate(std::uint32_t segment, std::uint32_t slot, std::uint64_t token) const;
 
+  /// An error about what is in a slot's block, with the names of its file and block.
+  Error in_block(Error error, std::uint32_t segment, std::uint32_t slot) const;
+
   /// Fills what the snapshot knows of itself: sizes, shapes and RAM by part.
   IndexStats stats() const;
 
