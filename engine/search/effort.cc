@@ -47,6 +47,10 @@ auto state_of(const Curve& curve) {
   return std::tuple(curve.record.refine_bytes, curve.record.nav_edges);
 }
 
+std::size_t bytes_of(const Curve& curve) {
+  return sizeof curve + curve.points.capacity() * sizeof(CurvePoint);
+}
+
 Effort mix(const Effort& low, const Effort& high, double t) {
   const auto linear = [t](double a, double b) { return a + t * (b - a); };
   Effort mixed;
@@ -81,9 +85,10 @@ EffortTable::EffortTable(const layout::Calibration& calibration, std::uint32_t r
         curve.record.refine_bytes <= refine_bytes && curve.record.nav_edges <= nav_edges;
     if (holds && curve.record.width == 1) state = std::max(state, std::optional(state_of(curve)));
   }
-  for (const Curve& curve : calibration.curves)
-    if (state && state_of(curve) == *state) curves_.push_back(curve);
-  curves_.shrink_to_fit();
+  if (!state) return;
+  const auto of_state = std::ranges::equal_range(calibration.curves, *state, {}, state_of);
+  curves_.reserve(of_state.size());  // no more than ram_bytes_max() says
+  curves_.insert(curves_.end(), of_state.begin(), of_state.end());
 }
 
 EffortTable::Curves EffortTable::of(std::uint32_t k, std::uint32_t width) const {
@@ -156,9 +161,21 @@ Effort EffortTable::at_measured(std::uint32_t k, double recall) const {
 }
 
 std::size_t EffortTable::ram_bytes() const {
-  std::size_t bytes = curves_.capacity() * sizeof(Curve);
-  for (const Curve& curve : curves_) bytes += curve.points.capacity() * sizeof(CurvePoint);
+  std::size_t bytes = (curves_.capacity() - curves_.size()) * sizeof(Curve);
+  for (const Curve& curve : curves_) bytes += bytes_of(curve);
   return bytes;
+}
+
+std::size_t EffortTable::ram_bytes_max(const layout::Calibration& calibration) {
+  std::size_t most = 0, bytes = 0;
+  const Curve* before = nullptr;
+  for (const Curve& curve : calibration.curves) {
+    if (before != nullptr && state_of(*before) != state_of(curve)) bytes = 0;
+    bytes += bytes_of(curve);
+    most = std::max(most, bytes);
+    before = &curve;
+  }
+  return most;
 }
 
 }  // namespace cairn::search

@@ -54,8 +54,13 @@ io::Backend device_backend(IoBackend backend) {
 Result<std::unique_ptr<Snapshot>> Snapshot::open(io::Fs& fs, const std::string& path,
                                                  const OpenOptions& options, bool efforts) {
   CAIRN_ASSIGN(auto snapshot, open_files(fs, path, options.direct));
-  CAIRN_TRY(snapshot->load(options));
-  if (efforts) CAIRN_TRY(snapshot->load_efforts(options));
+  std::optional<layout::Calibration> calibration;
+  if (efforts) {
+    CAIRN_ASSIGN(calibration, read_calibration(snapshot->folder_, options.direct));
+  }
+  const std::uint64_t efforts_bytes = calibration ? EffortTable::ram_bytes_max(*calibration) : 0;
+  CAIRN_TRY(snapshot->load(options, efforts_bytes));
+  if (calibration) snapshot->choose_efforts(*calibration);
   return snapshot;
 }
 
@@ -106,12 +111,12 @@ Status Snapshot::open_sources(bool direct, std::vector<SegmentSource>& sources,
   return {};
 }
 
-Status Snapshot::load(const OpenOptions& options) {
+Status Snapshot::load(const OpenOptions& options, std::uint64_t efforts_bytes) {
   const layout::Manifest& manifest = folder_.manifest();
   std::vector<SegmentSource> sources;
   std::vector<SegmentParts> parts;
   CAIRN_TRY(open_sources(options.direct, sources, parts));
-  const std::uint64_t base_bytes = base_ram_bytes();
+  const std::uint64_t base_bytes = base_ram_bytes() + efforts_bytes;
   const std::uint64_t limit = limit_of(options, vector_count(manifest), parts, base_bytes);
   CAIRN_ASSIGN(const MemoryPlan plan, plan_memory(parts, base_bytes, limit, cache_bytes_max()));
   residents_.reserve(sources.size());
@@ -126,14 +131,11 @@ Status Snapshot::load(const OpenOptions& options) {
   return {};
 }
 
-Status Snapshot::load_efforts(const OpenOptions& options) {
-  CAIRN_ASSIGN(const auto calibration, read_calibration(folder_, options.direct));
-  if (!calibration) return {};
+void Snapshot::choose_efforts(const layout::Calibration& calibration) {
   const IndexStats loaded = stats();
-  efforts_ = EffortTable(*calibration, loaded.refine_bytes_loaded, loaded.nav_edges_loaded,
+  efforts_ = EffortTable(calibration, loaded.refine_bytes_loaded, loaded.nav_edges_loaded,
                          limits_.beam_width);
   limits_.efforts = &efforts_;
-  return {};
 }
 
 std::uint32_t Snapshot::block_bytes_max() const {

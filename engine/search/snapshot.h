@@ -28,8 +28,8 @@ class Snapshot {
   static Result<std::unique_ptr<Snapshot>> open(io::Fs& fs, const std::string& path,
                                                 const OpenOptions& options, bool efforts = true);
 
-  /// memory_limit_bytes at which a snapshot of the folder holds something more than below, the
-  /// least first.
+  /// memory_limit_bytes at which a snapshot of the folder without `efforts` holds something more
+  /// than below, the least first.
   static Result<std::vector<std::uint64_t>> memory_steps(io::Fs& fs, const std::string& path);
 
   const IndexFolder& folder() const { return folder_; }
@@ -59,8 +59,10 @@ class Snapshot {
   /// The streams of all segments, and what loading them takes.
   Status open_sources(bool direct, std::vector<SegmentSource>& sources,
                       std::vector<SegmentParts>& parts) const;
-  Status load(const OpenOptions& options);
-  Status load_efforts(const OpenOptions& options);
+  /// `efforts_bytes`: kept free for what choose_efforts() takes.
+  Status load(const OpenOptions& options, std::uint64_t efforts_bytes);
+  /// By what is in RAM.
+  void choose_efforts(const layout::Calibration& calibration);
   std::uint64_t base_ram_bytes() const;
   std::uint64_t cache_bytes_max() const;
 

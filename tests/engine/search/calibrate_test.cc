@@ -209,6 +209,16 @@ TEST_F(Calibrated, TheFolderIsWholeAndSaysWhatItHolds) {
   EXPECT_TRUE(must(open()->verify()).ok());
 }
 
+TEST_F(Calibrated, TheCurvesCountWithinTheMemoryLimit) {
+  const std::uint64_t least = smallest_limit(folder_);
+  EXPECT_GT(least, smallest_limit(hard_index().folder));
+  for (std::uint64_t limit = least; limit < least + 400'000; limit += 1 + limit / 128) {
+    const auto index = open({.memory_limit_bytes = limit});
+    EXPECT_TRUE(index->stats().calibrated) << limit - least;
+    EXPECT_LE(index->stats().index_ram_bytes, limit) << limit - least;
+  }
+}
+
 TEST_F(Calibrated, AnOpenIndexKeepsWhatItHas) {
   const auto before = open();
   const std::string old = file_of(folder_, "calibration");
