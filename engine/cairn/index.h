@@ -68,7 +68,7 @@ struct SearchRequest {
   /// recall@k to aim at, in place of list_size and slack: (0, 1]. Mean recall within -0.5 and +1.5
   /// points of it on queries like those that the index was calibrated with; above where the least
   /// effort finds more. Index::effort says what it comes to. `unsupported` for an index that was
-  /// not calibrated for as little as is in memory.
+  /// not calibrated for as little as is in memory, or whose calibration cannot be read.
   std::optional<double> recall = {};
   /// Physical reads of this query in units of 4 KiB, as SearchCounters::reads counts them; 0: no
   /// bound. Less than a block costs reads nothing.
@@ -214,7 +214,9 @@ class VectorScan {
 /// processes may open one folder. Opening pins the manifest: what it names is not deleted.
 class Index {
  public:
-  /// not_found, corrupt (with file and block), unsupported, over_limit. O(bytes loaded).
+  /// not_found, corrupt (with file and block), unsupported, over_limit. O(bytes loaded). A
+  /// calibration that is missing or damaged is said through OpenOptions::log: without it no recall
+  /// can be asked for, and calibrate_index makes another.
   static Result<std::unique_ptr<Index>> open(const std::string& folder,
                                              const OpenOptions& options = {});
   virtual ~Index() = default;

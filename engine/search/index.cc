@@ -24,14 +24,14 @@ namespace {
 /// A span of requests, each answered in its place.
 class RequestSource final : public JobSource {
  public:
-  RequestSource(std::span<const SearchRequest> requests, const QueryLimits& limits,
+  RequestSource(std::span<const SearchRequest> requests, const Snapshot& snapshot,
                 std::vector<Result<SearchResult>>& results)
-      : requests_(requests), limits_(limits), results_(results) {}
+      : requests_(requests), snapshot_(snapshot), results_(results) {}
 
   std::optional<Job> next(bool) override {
     while (next_ < requests_.size()) {
       const std::size_t at = next_++;
-      Status good = guarded("search", [&] { return check_request(requests_[at], limits_); });
+      Status good = guarded("search", [&] { return snapshot_.check(requests_[at]); });
       if (good) return Job{.request = &requests_[at], .id = at};
       results_[at] = fail(std::move(good).error());
     }
@@ -44,7 +44,7 @@ class RequestSource final : public JobSource {
 
  private:
   std::span<const SearchRequest> requests_;
-  const QueryLimits& limits_;
+  const Snapshot& snapshot_;
   std::vector<Result<SearchResult>>& results_;
   std::size_t next_ = 0;
 };
@@ -80,7 +80,7 @@ class OpenIndex final : public Index {
     const Status done = guarded("search", [&]() -> Status {
       results.resize(requests.size());
       CAIRN_ASSIGN(const auto driver, pool_.take());
-      RequestSource source(requests, snapshot_->limits(), results);
+      RequestSource source(requests, *snapshot_, results);
       driver->run(source, options.reads_in_flight, -1);
       return {};
     });
@@ -115,7 +115,7 @@ class OpenIndex final : public Index {
 
   Result<Explanation> explain(const SearchRequest& request) const override {
     return guarded("explain", [&]() -> Result<Explanation> {
-      CAIRN_TRY(check_request(request, snapshot_->limits()));
+      CAIRN_TRY(snapshot_->check(request));
       if (request.deadline)
         return fail(ErrorCode::invalid_argument, "explain: a deadline, which telling would miss");
       return explain_search(*snapshot_, request, device_, totals_);
@@ -123,7 +123,7 @@ class OpenIndex final : public Index {
   }
 
   Result<SearchEffort> effort(std::uint32_t k, double recall) const override {
-    CAIRN_TRY(check_recall(k, recall, snapshot_->limits()));
+    CAIRN_TRY(snapshot_->check(k, recall));
     const Effort effort = snapshot_->efforts().at(k, recall);
     const double reads_a_block = snapshot_->block_bytes_max() / 4096.0;
     return SearchEffort{.list_size = effort.list_size,
@@ -153,7 +153,7 @@ class OpenIndex final : public Index {
   }
 
   Result<std::unique_ptr<AsyncEngine>> start_async(const AsyncOptions& options) const override {
-    return start_async_engine(pool_, snapshot_->limits(), options);
+    return start_async_engine(pool_, *snapshot_, options);
   }
 
  private:

@@ -56,7 +56,7 @@ Result<std::unique_ptr<Snapshot>> Snapshot::open(io::Fs& fs, const std::string& 
   CAIRN_ASSIGN(auto snapshot, open_files(fs, path, options.direct));
   std::optional<layout::Calibration> calibration;
   if (efforts) {
-    CAIRN_ASSIGN(calibration, read_calibration(snapshot->folder_, options.direct));
+    CAIRN_ASSIGN(calibration, snapshot->readable_calibration(options));
   }
   const std::uint64_t efforts_bytes = calibration ? EffortTable::ram_bytes_max(*calibration) : 0;
   CAIRN_TRY(snapshot->load(options, efforts_bytes));
@@ -129,6 +129,27 @@ Status Snapshot::load(const OpenOptions& options, std::uint64_t efforts_bytes) {
   if (plan.cache_bytes == 0) return {};
   CAIRN_ASSIGN(cache_, io::BlockCache::create(plan.cache_bytes, block_bytes_max()));
   return {};
+}
+
+Result<std::optional<layout::Calibration>> Snapshot::readable_calibration(
+    const OpenOptions& options) {
+  auto read = read_calibration(folder_, options.direct);
+  if (read || read.error().code == ErrorCode::out_of_memory) return read;
+  calibration_damage_ =
+      std::move(read).error().in_file(folder_.path_of(*folder_.manifest().calibration()));
+  if (options.log) options.log("no search by recall: " + calibration_damage_->to_string());
+  return std::optional<layout::Calibration>();
+}
+
+Status Snapshot::blame_damage(Status checked) const {
+  if (checked || checked.error().code != ErrorCode::unsupported || !calibration_damage_)
+    return checked;
+  return fail({.code = ErrorCode::unsupported,
+               .what = "search: recall, without the calibration",
+               .file = calibration_damage_->file,
+               .block = calibration_damage_->block,
+               .found = calibration_damage_->to_string(),
+               .expected = "an index that is calibrated anew, or a list size"});
 }
 
 void Snapshot::choose_efforts(const layout::Calibration& calibration) {

@@ -24,7 +24,8 @@ io::Backend device_backend(IoBackend backend);
 class Snapshot {
  public:
   /// not_found, corrupt, unsupported, over_limit, out_of_memory, io. O(bytes loaded).
-  /// Without `efforts` a calibration that is there is not read.
+  /// Without `efforts` a calibration that is there is not read. One that cannot be read is said
+  /// through the log, and keeps nothing but a recall from being asked for.
   static Result<std::unique_ptr<Snapshot>> open(io::Fs& fs, const std::string& path,
                                                 const OpenOptions& options, bool efforts = true);
 
@@ -36,6 +37,14 @@ class Snapshot {
   const QueryLimits& limits() const { return limits_; }
   /// Of what is in RAM; empty when the index was not calibrated for so little.
   const EffortTable& efforts() const { return efforts_; }
+  /// As check_request() and check_recall(), but for saying what is wrong with a calibration that
+  /// could not be read.
+  Status check(const SearchRequest& request) const {
+    return blame_damage(check_request(request, limits_));
+  }
+  Status check(std::uint32_t k, double recall) const {
+    return blame_damage(check_recall(k, recall, limits_));
+  }
   std::span<const Segment> segments() const { return views_; }
   const ResidentSegment& resident(std::uint32_t segment) const { return *residents_[segment]; }
   std::span<const io::BlockFile> block_files() const { return block_files_; }
@@ -61,6 +70,9 @@ class Snapshot {
                       std::vector<SegmentParts>& parts) const;
   /// `efforts_bytes`: kept free for what choose_efforts() takes.
   Status load(const OpenOptions& options, std::uint64_t efforts_bytes);
+  /// Nothing as well when it is damaged or missing, which is noted.
+  Result<std::optional<layout::Calibration>> readable_calibration(const OpenOptions& options);
+  Status blame_damage(Status checked) const;
   /// By what is in RAM.
   void choose_efforts(const layout::Calibration& calibration);
   std::uint64_t base_ram_bytes() const;
@@ -69,6 +81,7 @@ class Snapshot {
   IndexFolder folder_;
   QueryLimits limits_;
   EffortTable efforts_;
+  std::optional<Error> calibration_damage_;
   std::vector<std::unique_ptr<ResidentSegment>> residents_;
   std::vector<Segment> views_;
   std::vector<std::uint64_t> file_numbers_;  // of block_files_, ascending
