@@ -5,9 +5,12 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -172,20 +175,12 @@ class Calibrator {
     while (number >= snapshot.segments()[ref.segment].slot_count)
       number -= snapshot.segments()[ref.segment++].slot_count;
     ref.slot = static_cast<std::uint32_t>(number);
-    const layout::BlockShape& shape = snapshot.segments()[ref.segment].shape;
-    const std::uint32_t place = ref.slot % shape.slots;
-    const io::BlockRequest at = snapshot.locate(ref.segment, ref.slot, 0);
-    const io::BlockFile& file = snapshot.block_files()[at.file];
-    CAIRN_ASSIGN(const auto buffer, io::AlignedBuffer::create(shape.block_bytes));
-    CAIRN_TRY(io::read_pages(*file.file, {file.identity, file.generation, file.block_bytes},
-                             at.block, 1, buffer.bytes()));
-    CAIRN_ASSIGN(
-        const auto view,
-        layout::BlockView::open(shape, buffer.bytes().first(shape.block_bytes), ref.slot - place));
-    if (!view.occupied(place)) return {};
+    const std::uint32_t place = ref.slot % snapshot.segments()[ref.segment].shape.slots;
+    CAIRN_ASSIGN(const OwnBlock block, snapshot.read_block(ref.segment, ref.slot));
+    if (!block.view.occupied(place)) return {};
     std::byte* row = queries_.rows.data() + queries_.labels.size() * row_bytes;
-    std::memcpy(row, view.vector(place), row_bytes);
-    queries_.labels.push_back(view.label(place));
+    std::memcpy(row, block.view.vector(place), row_bytes);
+    queries_.labels.push_back(block.view.label(place));
     const QueryLimits& limits = snapshot.limits();
     queries_.traced.push_back({.vector = {row, limits.dim, limits.dtype}, .hidden = ref});
     return {};

@@ -15,7 +15,6 @@
 #include "engine/search/snapshot.h"
 #include "engine/search/vector_scan.h"
 #include "engine/search/verify.h"
-#include "io/aligned_buffer.h"
 
 namespace cairn {
 namespace search {
@@ -160,22 +159,15 @@ class OpenIndex final : public Index {
   Result<std::vector<std::byte>> vector_at(std::uint32_t segment, std::uint32_t slot,
                                            Label label) const {
     const layout::BlockShape& shape = snapshot_->resident(segment).shape;
-    const io::BlockRequest at = snapshot_->locate(segment, slot, 0);
-    const io::BlockFile& file = snapshot_->block_files()[at.file];
-    CAIRN_ASSIGN(const auto buffer, io::AlignedBuffer::create(shape.block_bytes));
-    CAIRN_TRY(io::read_pages(*file.file, {file.identity, file.generation, file.block_bytes},
-                             at.block, 1, buffer.bytes()));
+    CAIRN_ASSIGN(const OwnBlock block, snapshot_->read_block(segment, slot));
     const std::uint32_t place = slot % shape.slots;
-    const auto view =
-        layout::BlockView::open(shape, buffer.bytes().first(shape.block_bytes), slot - place);
-    const bool found = view && view->occupied(place) && view->label(place) == label;
-    if (!found)
-      return fail({.code = ErrorCode::corrupt,
-                   .what = "the slot that the labels file gives to label " + std::to_string(label),
-                   .file = file.file->path(),
-                   .block = at.block,
-                   .found = view ? "another vector" : view.error().to_string()});
-    const std::byte* row = view->vector(place);
+    if (!block.view.occupied(place) || block.view.label(place) != label)
+      return fail(snapshot_->in_block(
+          {.code = ErrorCode::corrupt,
+           .what = "the slot that the labels file gives to label " + std::to_string(label),
+           .found = "another vector"},
+          segment, slot));
+    const std::byte* row = block.view.vector(place);
     return std::vector<std::byte>(row, row + shape.row_bytes);
   }
 

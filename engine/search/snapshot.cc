@@ -192,9 +192,22 @@ io::BlockRequest Snapshot::locate(std::uint32_t segment, std::uint32_t slot,
 
 Error Snapshot::in_block(Error error, std::uint32_t segment, std::uint32_t slot) const {
   const io::BlockRequest at = locate(segment, slot, 0);
-  error = std::move(error).in_file(block_files_[at.file].file->path());
-  error.block = at.block;
-  return error;
+  Error named = std::move(error).in_file(block_files_[at.file].file->path());
+  named.block = at.block;
+  return named;
+}
+
+Result<OwnBlock> Snapshot::read_block(std::uint32_t segment, std::uint32_t slot) const {
+  const layout::BlockShape& shape = views_[segment].shape;
+  const io::BlockRequest at = locate(segment, slot, 0);
+  const io::BlockFile& file = block_files_[at.file];
+  CAIRN_ASSIGN(auto buffer, io::AlignedBuffer::create(shape.block_bytes));
+  CAIRN_TRY(io::read_pages(*file.file, {file.identity, file.generation, file.block_bytes}, at.block,
+                           1, buffer.bytes()));
+  auto view = layout::BlockView::open(shape, buffer.bytes().first(shape.block_bytes),
+                                      slot - slot % shape.slots);
+  if (!view) return fail(in_block(std::move(view).error(), segment, slot));
+  return OwnBlock{.buffer = std::move(buffer), .view = std::move(*view)};
 }
 
 IndexStats Snapshot::stats() const {

@@ -13,13 +13,21 @@
 #include "engine/search/index_folder.h"
 #include "engine/search/query.h"
 #include "engine/search/resident.h"
+#include "io/aligned_buffer.h"
 #include "io/block_cache.h"
 #include "io/block_reader.h"
+#include "layout/node_block.h"
 
 namespace cairn::search {
 
 /// The back end of a device for the one asked for.
 io::Backend device_backend(IoBackend backend);
+
+/// A block in memory of its own.
+struct OwnBlock {
+  io::AlignedBuffer buffer;
+  layout::BlockView view;  // of the buffer
+};
 
 class Snapshot {
  public:
@@ -56,6 +64,9 @@ class Snapshot {
 
   /// An error about what is in a slot's block, with the names of its file and block.
   Error in_block(Error error, std::uint32_t segment, std::uint32_t slot) const;
+
+  /// A slot's block, read beside the cache. corrupt and io, naming file and block.
+  Result<OwnBlock> read_block(std::uint32_t segment, std::uint32_t slot) const;
 
   /// Fills what the snapshot knows of itself: sizes, shapes and RAM by part.
   IndexStats stats() const;

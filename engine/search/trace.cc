@@ -141,7 +141,10 @@ class Tracer {
     Lane& lane = lanes_[at];
     if (lane.trace == nullptr) return {};
     const Lane::Held& first = lane.held.front();
-    CAIRN_TRY(lane.query.absorb(first.want, first.arrival.block.bytes(), first.arrival.source));
+    const BlockWant& block = first.want;
+    Status done = lane.query.absorb(block, first.arrival.block.bytes(), first.arrival.source);
+    if (!done)
+      return fail(snapshot_.in_block(std::move(done).error(), block.segment, block.first_slot));
     lane.held.pop_front();
     ++lane.first_held;
     lane.trace->found.push_back(std::min(options_.k, lane.query.found_within(lane.kth)));

@@ -1,0 +1,56 @@
+// Calibration of indexes that are not as usual: several segments, few vectors, damaged blocks.
+#include <cairn/calibrate.h>
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <limits>
+#include <numeric>
+
+#include "engine/search/calibrate.h"
+#include "engine/search/trace.h"
+#include "layout/calibration.h"
+#include "tests/engine/search/search_test_util.h"
+
+namespace cairn::search::testing {
+namespace {
+
+CalibrateOptions few() { return {.rows = 20, .threads = 2}; }
+
+void build_part(const std::string& folder, std::uint64_t count, Label first_label) {
+  const Rows rows = build::random_rows(count, 16, DType::u8, first_label);
+  std::vector<Label> labels(count);
+  std::iota(labels.begin(), labels.end(), first_label);
+  BuildOptions options{.code_bytes = 8, .refine_bytes = 8, .degree = 24, .threads = 2};
+  options.refine_layers = {2, 3, 3};
+  options.calibration_rows = 0;
+  build::build_index(folder, rows, options, labels);
+}
+
+/// A block that is sealed and yet not what it should be is named by all that read it.
+TEST(CalibrateOdd, ABrokenBlockIsNamed) {
+  const auto built = build_index({.count = 400});
+  rewrite_blocks(built->folder,
+                 [](const layout::BlockShape&, std::span<std::byte> block, std::uint32_t) {
+                   block[offsetof(layout::BlockHeader, first_slot)] ^= std::byte{1};
+                 });
+  const std::string file = file_of(built->folder, "blocks");
+  const auto expect_named = [&](const auto& result) {
+    ASSERT_TRUE(fails_with(result, ErrorCode::corrupt));
+    EXPECT_EQ(result.error().file, file) << result.error().to_string();
+    EXPECT_TRUE(result.error().block.has_value()) << result.error().to_string();
+  };
+  const auto index = open_index(*built);
+  expect_named(index->search(request_for(*built, 0)));
+  expect_named(index->explain(request_for(*built, 0)));
+  expect_named(index->get(BuiltIndex::label_of(7)));
+  expect_named(measure_calibration(io::posix_fs(), built->folder, few()));
+  const auto snapshot = must(Snapshot::open(io::posix_fs(), built->folder, {}));
+  const TracedQuery query{.vector = built->row(3), .hidden = {}};
+  const float kth = 0;
+  Trace trace;
+  const TraceOptions options{.list_size = 40, .slack = 1, .slack_max = 1};
+  expect_named(trace_searches(*snapshot, {&query, 1}, {&kth, 1}, options, {&trace, 1}, {}));
+}
+
+}  // namespace
+}  // namespace cairn::search::testing
