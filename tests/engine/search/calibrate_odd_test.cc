@@ -26,6 +26,31 @@ void build_part(const std::string& folder, std::uint64_t count, Label first_labe
   build::build_index(folder, rows, options, labels);
 }
 
+/// One vector a block, a list of all of them: more blocks are wanted at once than there are
+/// buffers.
+TEST(CalibrateOdd, AListOfAllVectorsInAsManyBlocks) {
+  const auto built = build_index({.count = 400, .dim = 800, .dtype = DType::f32});
+  const auto snapshot = must(Snapshot::open(io::posix_fs(), built->folder, {}));
+  ASSERT_EQ(snapshot->stats().slots_per_block, 1U);
+  constexpr std::uint32_t kNeighbours = 10, kQueries = 40;
+  std::vector<TracedQuery> traced;
+  std::vector<float> kth;
+  for (std::uint32_t i = 0; i < kQueries; ++i) {
+    const SearchRequest request = request_for(*built, i, kNeighbours);
+    traced.push_back({.vector = request.query, .hidden = {}});
+    kth.push_back(exact_answer(*built, request).back().distance);
+  }
+  std::vector<Trace> traces(kQueries);
+  constexpr float kNoEnd = std::numeric_limits<float>::max();
+  const TraceOptions options{
+      .k = kNeighbours, .list_size = 400, .slack = kNoEnd, .slack_max = kNoEnd};
+  ASSERT_TRUE(ok(trace_searches(*snapshot, traced, kth, options, traces, {})));
+  for (const Trace& trace : traces) {
+    EXPECT_EQ(trace.needed.size(), built->spec.count);
+    EXPECT_EQ(trace.found.back(), kNeighbours);
+  }
+}
+
 /// A block that is sealed and yet not what it should be is named by all that read it.
 TEST(CalibrateOdd, ABrokenBlockIsNamed) {
   const auto built = build_index({.count = 400});
