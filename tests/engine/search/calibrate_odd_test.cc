@@ -26,6 +26,22 @@ void build_part(const std::string& folder, std::uint64_t count, Label first_labe
   build::build_index(folder, rows, options, labels);
 }
 
+/// The layers of a small segment fit before those of a large one, and go by the same name.
+TEST(CalibrateOdd, SegmentsOfDifferentSizes) {
+  ScratchDir dir;
+  const std::string folder = dir.file("index");
+  build_part(folder, 800, 1);
+  build_part(dir.file("second"), 1600, 10'000);
+  merge_segments(dir.file("second"), folder);
+  const auto measured = must(measure_calibration(io::posix_fs(), folder, few()));
+  const auto decoded = layout::decode_calibration(layout::encode_calibration(measured));
+  EXPECT_TRUE(decoded.has_value()) << decoded.error().to_string();
+  EXPECT_TRUE(calibrate_index(folder, few()).has_value());
+  const auto index = must(Index::open(folder));
+  EXPECT_TRUE(index->stats().calibrated);
+  EXPECT_TRUE(must(index->verify()).ok());
+}
+
 /// One vector a block, a list of all of them: more blocks are wanted at once than there are
 /// buffers.
 TEST(CalibrateOdd, AListOfAllVectorsInAsManyBlocks) {
@@ -49,6 +65,17 @@ TEST(CalibrateOdd, AListOfAllVectorsInAsManyBlocks) {
     EXPECT_EQ(trace.needed.size(), built->spec.count);
     EXPECT_EQ(trace.found.back(), kNeighbours);
   }
+}
+
+TEST(CalibrateOdd, BlocksWithoutTheVectorsOfTheManifest) {
+  const auto built = build_index({.count = 400});
+  rewrite_blocks(built->folder, [](const layout::BlockShape& shape, std::span<std::byte> block,
+                                   std::uint32_t first_slot) {
+    layout::BlockWriter(shape, block, first_slot).finish();
+  });
+  const auto measured = measure_calibration(io::posix_fs(), built->folder, few());
+  ASSERT_TRUE(fails_with(measured, ErrorCode::corrupt));
+  EXPECT_EQ(measured.error().file, built->folder);
 }
 
 /// A block that is sealed and yet not what it should be is named by all that read it.
@@ -75,6 +102,13 @@ TEST(CalibrateOdd, ABrokenBlockIsNamed) {
   Trace trace;
   const TraceOptions options{.list_size = 40, .slack = 1, .slack_max = 1};
   expect_named(trace_searches(*snapshot, {&query, 1}, {&kth, 1}, options, {&trace, 1}, {}));
+}
+
+TEST(CalibrateOdd, QueriesWithoutData) {
+  const auto built = build_index({.count = 400});
+  CalibrateOptions options = few();
+  options.queries = {nullptr, 5, 16, DType::u8};
+  EXPECT_TRUE(fails_with(calibrate_index(built->folder, options), ErrorCode::invalid_argument));
 }
 
 }  // namespace
