@@ -15,6 +15,11 @@ using layout::CurvePoint;
 /// device that it can keep busy give a block in 20 us. The list of the least cost is taken.
 constexpr double kCodesPerBlock = 300;
 
+/// Hostile curves may name lists up to the largest number, and rounding goes beyond.
+std::uint32_t list_size_of(double size) {
+  return static_cast<std::uint32_t>(std::min(4e9, std::ceil(size)));
+}
+
 double cost(const CurvePoint& point) {
   return double{point.blocks} + double{point.codes} / kCodesPerBlock;
 }
@@ -54,8 +59,8 @@ std::size_t bytes_of(const Curve& curve) {
 Effort mix(const Effort& low, const Effort& high, double t) {
   const auto linear = [t](double a, double b) { return a + t * (b - a); };
   Effort mixed;
-  mixed.list_size = static_cast<std::uint32_t>(
-      std::ceil(std::exp(linear(std::log(low.list_size), std::log(high.list_size)))));
+  mixed.list_size =
+      list_size_of(std::exp(linear(std::log(low.list_size), std::log(high.list_size))));
   mixed.slack_alone = static_cast<float>(linear(double{low.slack_alone}, double{high.slack_alone}));
   mixed.slack_wide = static_cast<float>(linear(double{low.slack_wide}, double{high.slack_wide}));
   mixed.recall = linear(low.recall, high.recall);
@@ -115,7 +120,7 @@ Effort EffortTable::at(std::uint32_t k, double recall) const {
   }
   Effort scaled = low;
   const double ratio = static_cast<double>(k) / below;
-  scaled.list_size = static_cast<std::uint32_t>(std::min(4e9, std::ceil(low.list_size * ratio)));
+  scaled.list_size = list_size_of(low.list_size * ratio);
   scaled.blocks *= ratio;
   scaled.blocks_wide *= ratio;
   return scaled;

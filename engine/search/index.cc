@@ -122,18 +122,20 @@ class OpenIndex final : public Index {
   }
 
   Result<SearchEffort> effort(std::uint32_t k, double recall) const override {
-    CAIRN_TRY(snapshot_->check(k, recall));
-    const Effort effort = snapshot_->efforts().at(k, recall);
-    const double reads_a_block = snapshot_->block_bytes_max() / 4096.0;
-    return SearchEffort{.list_size = effort.list_size,
-                        .slack = effort.slack_alone,
-                        .slack_wide = effort.slack_wide,
-                        .recall = effort.recall,
-                        .reads = effort.blocks * reads_a_block,
-                        .reads_wide = effort.blocks_wide * reads_a_block,
-                        .reached = effort.reached,
-                        .least = effort.least,
-                        .least_wide = effort.least_wide};
+    return guarded("effort", [&]() -> Result<SearchEffort> {
+      CAIRN_TRY(snapshot_->check(k, recall));
+      const Effort effort = snapshot_->efforts().at(k, recall);
+      const double reads_a_block = snapshot_->block_bytes_max() / 4096.0;
+      return SearchEffort{.list_size = effort.list_size,
+                          .slack = effort.slack_alone,
+                          .slack_wide = effort.slack_wide,
+                          .recall = effort.recall,
+                          .reads = effort.blocks * reads_a_block,
+                          .reads_wide = effort.blocks_wide * reads_a_block,
+                          .reached = effort.reached,
+                          .least = effort.least,
+                          .least_wide = effort.least_wide};
+    });
   }
 
   IndexStats stats() const override {

@@ -181,8 +181,9 @@ Status trace_searches(const Snapshot& snapshot, std::span<const TracedQuery> que
   std::mutex mutex;
   Status worst;
   std::atomic<bool> failed{false};
+  const std::size_t tasks = std::size_t{2} * options.threads;
   build::Workers(options.threads)
-      .each(queries.size(), std::max(kQueriesMin, queries.size() / (2 * options.threads)),
+      .each(queries.size(), std::max(kQueriesMin, queries.size() / tasks),
             [&](std::size_t begin, std::size_t end, std::uint32_t worker) {
               if (failed) return;
               Status done = guarded("trace searches", [&]() -> Status {
