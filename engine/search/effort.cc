@@ -91,9 +91,10 @@ EffortTable::EffortTable(const layout::Calibration& calibration, std::uint32_t r
     if (holds && curve.record.width == 1) state = std::max(state, std::optional(state_of(curve)));
   }
   if (!state) return;
-  const auto of_state = std::ranges::equal_range(calibration.curves, *state, {}, state_of);
-  curves_.reserve(of_state.size());  // no more than ram_bytes_max() says
-  curves_.insert(curves_.end(), of_state.begin(), of_state.end());
+  const auto first = std::ranges::lower_bound(calibration.curves, *state, {}, state_of);
+  const auto last = std::ranges::upper_bound(calibration.curves, *state, {}, state_of);
+  curves_.reserve(static_cast<std::size_t>(last - first));  // no more than ram_bytes_max() says
+  curves_.insert(curves_.end(), first, last);
 }
 
 EffortTable::Curves EffortTable::of(std::uint32_t k, std::uint32_t width) const {
