@@ -68,7 +68,7 @@ struct SearchRequest {
   /// recall@k to aim at, in place of list_size and slack: (0, 1]. Mean recall within -0.5 and +1.5
   /// points of it on queries like those that the index was calibrated with; above where the least
   /// effort finds more. Index::effort says what it comes to. `unsupported` for an index that was
-  /// not calibrated for as little as is in memory.
+  /// not calibrated for as little as is in memory, or whose calibration cannot be read.
   std::optional<double> recall = {};
   /// Physical reads of this query in units of 4 KiB, as SearchCounters::reads counts them; 0: no
   /// bound. Less than a block costs reads nothing.
@@ -124,7 +124,7 @@ struct BatchOptions {
 
 /// One block of an explained search.
 struct ExplainedRead {
-  std::uint32_t round = 0;  // of waiting, from 1
+  std::uint32_t round = 0;  // of waiting, from 1; 0: in the cache, before any
   Ref lead;                 // the candidate that it was read for
   float code_distance = 0;  // of the candidate, by the best codes in RAM
   /// The slack that this read took: the search ends before the first that takes more than it has.
@@ -145,7 +145,9 @@ struct Explanation {
   SearchResult result;
   std::uint32_t list_size = 0;
   std::optional<float> slack = {};
-  std::uint32_t width = 0;                 // blocks under way at once, at most
+  /// Blocks under way at once, at most, while each may change what is wanted next. A list that is
+  /// final before the first read is read with io_depth of them.
+  std::uint32_t width = 0;
   std::uint32_t entry_code_distances = 0;  // at the entry points, and walking from them in RAM
   std::uint32_t entry_expanded = 0;        // nodes expanded in RAM before the first read
   std::vector<ExplainedRead> reads;        // in the order of arrival
@@ -212,7 +214,9 @@ class VectorScan {
 /// processes may open one folder. Opening pins the manifest: what it names is not deleted.
 class Index {
  public:
-  /// not_found, corrupt (with file and block), unsupported, over_limit. O(bytes loaded).
+  /// not_found, corrupt (with file and block), unsupported, over_limit. O(bytes loaded). A
+  /// calibration that is missing or damaged is said through OpenOptions::log: without it no recall
+  /// can be asked for, and calibrate_index makes another.
   static Result<std::unique_ptr<Index>> open(const std::string& folder,
                                              const OpenOptions& options = {});
   virtual ~Index() = default;
@@ -255,7 +259,7 @@ class Index {
       const std::function<void(std::uint64_t done, std::uint64_t total)>& progress = {}) const = 0;
 
   /// Searches as search() does, and tells. Errors of search(), and invalid_argument for a deadline,
-  /// which telling would miss. Own buffers: the width times a block.
+  /// which telling would miss. Own buffers: io_depth blocks. Its reads count in stats().
   virtual Result<Explanation> explain(const SearchRequest& request) const = 0;
 
   /// What a search with `recall` would spend. invalid_argument for a k of 0 or a recall outside

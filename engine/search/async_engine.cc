@@ -32,8 +32,8 @@ struct Pending {
 
 class Engine final : public AsyncEngine {
  public:
-  Engine(const QueryLimits& limits, const Index::AsyncOptions& options)
-      : limits_(limits), options_(options) {}
+  Engine(const Snapshot& snapshot, const Index::AsyncOptions& options)
+      : snapshot_(snapshot), options_(options) {}
   ~Engine() override;
   Status start(ContextPool& pool);
 
@@ -60,7 +60,7 @@ class Engine final : public AsyncEngine {
   void finish(Ticket ticket, Result<SearchResult> result);
   void stop();
 
-  const QueryLimits limits_;
+  const Snapshot& snapshot_;
   const Index::AsyncOptions options_;
   std::vector<std::thread> threads_;
 
@@ -102,7 +102,7 @@ void Engine::stop() {
 
 Result<AsyncEngine::Ticket> Engine::submit(const SearchRequest& request, Completion completion) {
   return guarded("submit search", [&]() -> Result<Ticket> {
-    CAIRN_TRY(check_request(request, limits_));
+    CAIRN_TRY(snapshot_.check(request));
     if (!completion) return fail(ErrorCode::invalid_argument, "submit search: no completion");
     auto pending = std::make_unique<Pending>();
     pending->request = request;
@@ -174,14 +174,13 @@ Status within(const char* name, std::uint32_t value, std::uint32_t most) {
 
 }  // namespace
 
-Result<std::unique_ptr<AsyncEngine>> start_async_engine(ContextPool& pool,
-                                                        const QueryLimits& limits,
+Result<std::unique_ptr<AsyncEngine>> start_async_engine(ContextPool& pool, const Snapshot& snapshot,
                                                         const Index::AsyncOptions& options) {
   CAIRN_TRY(within("threads", options.threads, kThreadsMax));
   CAIRN_TRY(within("queue_max", options.queue_max, 1u << 30));
   CAIRN_TRY(within("reads_in_flight", options.reads_in_flight, Driver::kDepthMax));
   return guarded("start_async", [&]() -> Result<std::unique_ptr<AsyncEngine>> {
-    auto engine = std::make_unique<Engine>(limits, options);
+    auto engine = std::make_unique<Engine>(snapshot, options);
     CAIRN_TRY(engine->start(pool));
     return engine;
   });

@@ -9,10 +9,9 @@
 
 namespace cairn::search {
 
-/// `pool` and `limits` must outlive the engine. invalid_argument, or why a driver or a thread could
-/// not be had.
-Result<std::unique_ptr<AsyncEngine>> start_async_engine(ContextPool& pool,
-                                                        const QueryLimits& limits,
+/// `pool` and its `snapshot` must outlive the engine. invalid_argument, or why a driver or a thread
+/// could not be had.
+Result<std::unique_ptr<AsyncEngine>> start_async_engine(ContextPool& pool, const Snapshot& snapshot,
                                                         const Index::AsyncOptions& options);
 
 }  // namespace cairn::search

@@ -5,9 +5,12 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -102,11 +105,16 @@ class Calibrator {
                                                      : layout::CalibrationSource::given;
     const auto fitting = static_cast<std::size_t>(
         std::ranges::upper_bound(steps, options_.memory_bytes) - steps.begin());
+    std::set<std::pair<std::uint32_t, std::uint32_t>> measured;
     for (std::size_t i = 0; i < fitting; ++i) {
       state_share_ = (1 - kTruthShare) / static_cast<double>(fitting);
       done_share_ = kTruthShare + static_cast<double>(i) * state_share_;
       snapshot.reset();
       CAIRN_ASSIGN(snapshot, open(steps[i]));
+      // Of several segments one alone may hold more than before, which has the same name: curves of
+      // the least that has it are on the safe side.
+      const IndexStats stats = snapshot->stats();
+      if (!measured.emplace(stats.refine_bytes_loaded, stats.nav_edges_loaded).second) continue;
       CAIRN_TRY(measure_state(*snapshot, calibration.curves));
     }
     std::ranges::sort(calibration.curves, {},
@@ -134,6 +142,11 @@ class Calibrator {
     if (options_.queries.count == 0) return choose_rows(snapshot);
     const VectorBatch& given = options_.queries;
     const QueryLimits& limits = snapshot.limits();
+    if (given.data == nullptr)
+      return fail({.code = ErrorCode::invalid_argument,
+                   .what = "calibrate with queries",
+                   .found = std::to_string(given.count) + " without data",
+                   .expected = "rows"});
     if (given.dim != limits.dim || given.dtype != limits.dtype)
       return fail(
           {.code = ErrorCode::invalid_argument,
@@ -160,11 +173,16 @@ class Calibrator {
     const std::size_t row_bytes = std::size_t{stats.dim} * dtype_bytes(stats.dtype);
     queries_.rows.resize(wanted * row_bytes);
     math::Rng random(options_.seed);
-    std::map<std::uint64_t, bool> drawn;
+    std::set<std::uint64_t> drawn;
     while (queries_.labels.size() < wanted) {
+      if (drawn.size() == stats.slot_count)
+        return fail({.code = ErrorCode::corrupt,
+                     .what = "vectors in the blocks of the index",
+                     .file = folder_,
+                     .found = std::to_string(queries_.labels.size()),
+                     .expected = std::to_string(stats.vector_count)});
       const std::uint64_t slot = random.next() % stats.slot_count;
-      if (!drawn.emplace(slot, true).second) continue;
-      CAIRN_TRY(take_row(snapshot, slot, row_bytes));
+      if (drawn.insert(slot).second) CAIRN_TRY(take_row(snapshot, slot, row_bytes));
     }
     return {};
   }
@@ -174,20 +192,12 @@ class Calibrator {
     while (number >= snapshot.segments()[ref.segment].slot_count)
       number -= snapshot.segments()[ref.segment++].slot_count;
     ref.slot = static_cast<std::uint32_t>(number);
-    const layout::BlockShape& shape = snapshot.segments()[ref.segment].shape;
-    const std::uint32_t place = ref.slot % shape.slots;
-    const io::BlockRequest at = snapshot.locate(ref.segment, ref.slot, 0);
-    const io::BlockFile& file = snapshot.block_files()[at.file];
-    CAIRN_ASSIGN(const auto buffer, io::AlignedBuffer::create(shape.block_bytes));
-    CAIRN_TRY(io::read_pages(*file.file, {file.identity, file.generation, file.block_bytes},
-                             at.block, 1, buffer.bytes()));
-    CAIRN_ASSIGN(
-        const auto view,
-        layout::BlockView::open(shape, buffer.bytes().first(shape.block_bytes), ref.slot - place));
-    if (!view.occupied(place)) return {};
+    const std::uint32_t place = ref.slot % snapshot.segments()[ref.segment].shape.slots;
+    CAIRN_ASSIGN(const OwnBlock block, snapshot.read_block(ref.segment, ref.slot));
+    if (!block.view.occupied(place)) return {};
     std::byte* row = queries_.rows.data() + queries_.labels.size() * row_bytes;
-    std::memcpy(row, view.vector(place), row_bytes);
-    queries_.labels.push_back(view.label(place));
+    std::memcpy(row, block.view.vector(place), row_bytes);
+    queries_.labels.push_back(block.view.label(place));
     const QueryLimits& limits = snapshot.limits();
     queries_.traced.push_back({.vector = {row, limits.dim, limits.dtype}, .hidden = ref});
     return {};

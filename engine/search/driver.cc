@@ -38,6 +38,15 @@ std::uint64_t since(std::uint64_t now, std::uint64_t& before) {
 
 }  // namespace
 
+void IoTotals::add(std::uint64_t reads, std::uint64_t hits, std::uint64_t misses) {
+  const auto count = [](std::atomic<std::uint64_t>& total, std::uint64_t more) {
+    if (more != 0) total.fetch_add(more, std::memory_order_relaxed);
+  };
+  count(reads_4k, reads);
+  count(cache_hits, hits);
+  count(cache_misses, misses);
+}
+
 Driver::Driver(const Snapshot& snapshot, IoTotals& totals, const io::DeviceOptions& device)
     : snapshot_(&snapshot), totals_(&totals), device_(device) {
   device_.depth = std::clamp<std::uint32_t>(device_.depth, 1, kDepthMax);
@@ -142,7 +151,7 @@ void Driver::want(std::uint32_t machine, const JobSource& source) {
   for (const BlockWant& want : std::span(wants_).first(*count))
     pending_.push_back(snapshot_->locate(want.segment, want.first_slot, token_of(machine, want)));
   m.outstanding += *count;
-  m.waiting |= *count > 0;
+  if (*count > 0) m.rounds.wanted();
   room_ -= *count;
   if (room_ > 0 || m.hungry) return;
   m.hungry = true;
@@ -162,8 +171,7 @@ void Driver::arrive(io::BlockArrival& arrival, JobSource& source) {
   Machine& m = machines_[machine];
   --m.outstanding;
   ++room_;
-  if (std::exchange(m.waiting, m.waiting && arrival.source == io::BlockSource::cache) && !m.waiting)
-    m.query.count_round();
+  if (m.rounds.ended_by(arrival.source)) m.query.count_round();
   if (arrival.source == io::BlockSource::disk && snapshot_->cache() != nullptr) ++cache_misses_;
   if (arrival.error) {
     suspect_ |= arrival.error->code != ErrorCode::corrupt;
@@ -179,15 +187,13 @@ void Driver::arrive(io::BlockArrival& arrival, JobSource& source) {
 Status Driver::absorb(Machine& machine, const BlockWant& want, const io::BlockArrival& arrival) {
   Status absorbed = machine.query.absorb(want, arrival.block.bytes(), arrival.source);
   if (absorbed) return absorbed;
-  const io::BlockRequest at = snapshot_->locate(want.segment, want.first_slot, 0);
-  Error error = std::move(absorbed).error().in_file(snapshot_->block_files()[at.file].file->path());
-  error.block = at.block;
-  return fail(std::move(error));
+  return fail(snapshot_->in_block(std::move(absorbed).error(), want.segment, want.first_slot));
 }
 
 void Driver::end(std::uint32_t machine, JobSource& source) {
   Machine& m = machines_[machine];
-  m.active = m.waiting = false;
+  m.active = false;
+  m.rounds.clear();
   idle_.push_back(machine);
   publish_totals();
   const std::unique_ptr<Error> error = std::move(m.error);
@@ -220,7 +226,8 @@ void Driver::give_up(const Error& error, JobSource& source) noexcept {
   for (std::uint32_t machine = 0; machine < machines_.size(); ++machine) {
     Machine& m = machines_[machine];
     if (!m.active) continue;
-    m.active = m.waiting = m.hungry = false;
+    m.active = m.hungry = false;
+    m.rounds.clear();
     m.outstanding = 0;
     m.error.reset();
     idle_.push_back(machine);
@@ -232,12 +239,8 @@ void Driver::give_up(const Error& error, JobSource& source) noexcept {
 void Driver::publish_totals() {
   if (!reader_) return;
   const io::BlockCounters& now = reader_->counters();
-  const auto add = [](std::atomic<std::uint64_t>& total, std::uint64_t count) {
-    if (count != 0) total.fetch_add(count, std::memory_order_relaxed);
-  };
-  add(totals_->reads_4k, since(now.reads_4k, published_.reads_4k));
-  add(totals_->cache_hits, since(now.cache_hits, published_.cache_hits));
-  add(totals_->cache_misses, std::exchange(cache_misses_, 0));
+  totals_->add(since(now.reads_4k, published_.reads_4k),
+               since(now.cache_hits, published_.cache_hits), std::exchange(cache_misses_, 0));
 }
 
 void Driver::shrink() {

@@ -43,6 +43,24 @@ struct IoTotals {
   std::atomic<std::uint64_t> reads_4k = 0;
   std::atomic<std::uint64_t> cache_hits = 0;
   std::atomic<std::uint64_t> cache_misses = 0;
+  void add(std::uint64_t reads, std::uint64_t hits, std::uint64_t misses);
+};
+
+/// When a search that waits for blocks ends a round of waiting: blocks from the cache are not
+/// waited for.
+class Rounds {
+ public:
+  void wanted() { waiting_ = true; }
+  /// A block arrived; whether that ended a round.
+  bool ended_by(io::BlockSource source) {
+    const bool waited = waiting_;
+    waiting_ = waited && source == io::BlockSource::cache;
+    return waited && !waiting_;
+  }
+  void clear() { waiting_ = false; }
+
+ private:
+  bool waiting_ = false;  // has wanted blocks since the last round ended
 };
 
 /// Not thread-safe; see io::Device for which thread may run it.
@@ -76,7 +94,7 @@ class Driver {
     Job job;
     std::uint32_t outstanding = 0;  // blocks wanted and not arrived
     bool active = false;
-    bool waiting = false;          // has wanted blocks since its last round was counted
+    Rounds rounds;
     bool hungry = false;           // would have wanted more blocks than there was room for
     std::unique_ptr<Error> error;  // given up: it ends when nothing is outstanding
   };

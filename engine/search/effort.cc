@@ -15,6 +15,11 @@ using layout::CurvePoint;
 /// gives 20,000 blocks a second for each core. The list of the least cost is taken.
 constexpr double kCodesPerBlock = 800;
 
+/// Hostile curves may name lists up to the largest number, and rounding goes beyond.
+std::uint32_t list_size_of(double size) {
+  return static_cast<std::uint32_t>(std::min(4e9, std::ceil(size)));
+}
+
 double cost(const CurvePoint& point) {
   return double{point.blocks} + double{point.codes} / kCodesPerBlock;
 }
@@ -47,11 +52,15 @@ auto state_of(const Curve& curve) {
   return std::tuple(curve.record.refine_bytes, curve.record.nav_edges);
 }
 
+std::size_t bytes_of(const Curve& curve) {
+  return sizeof curve + curve.points.capacity() * sizeof(CurvePoint);
+}
+
 Effort mix(const Effort& low, const Effort& high, double t) {
   const auto linear = [t](double a, double b) { return a + t * (b - a); };
   Effort mixed;
-  mixed.list_size = static_cast<std::uint32_t>(
-      std::ceil(std::exp(linear(std::log(low.list_size), std::log(high.list_size)))));
+  mixed.list_size =
+      list_size_of(std::exp(linear(std::log(low.list_size), std::log(high.list_size))));
   mixed.slack_alone = static_cast<float>(linear(double{low.slack_alone}, double{high.slack_alone}));
   mixed.slack_wide = static_cast<float>(linear(double{low.slack_wide}, double{high.slack_wide}));
   mixed.recall = linear(low.recall, high.recall);
@@ -81,9 +90,11 @@ EffortTable::EffortTable(const layout::Calibration& calibration, std::uint32_t r
         curve.record.refine_bytes <= refine_bytes && curve.record.nav_edges <= nav_edges;
     if (holds && curve.record.width == 1) state = std::max(state, std::optional(state_of(curve)));
   }
-  for (const Curve& curve : calibration.curves)
-    if (state && state_of(curve) == *state) curves_.push_back(curve);
-  curves_.shrink_to_fit();
+  if (!state) return;
+  const auto first = std::ranges::lower_bound(calibration.curves, *state, {}, state_of);
+  const auto last = std::ranges::upper_bound(calibration.curves, *state, {}, state_of);
+  curves_.reserve(static_cast<std::size_t>(last - first));  // no more than ram_bytes_max() says
+  curves_.insert(curves_.end(), first, last);
 }
 
 EffortTable::Curves EffortTable::of(std::uint32_t k, std::uint32_t width) const {
@@ -110,7 +121,7 @@ Effort EffortTable::at(std::uint32_t k, double recall) const {
   }
   Effort scaled = low;
   const double ratio = static_cast<double>(k) / below;
-  scaled.list_size = static_cast<std::uint32_t>(std::min(4e9, std::ceil(low.list_size * ratio)));
+  scaled.list_size = list_size_of(low.list_size * ratio);
   scaled.blocks *= ratio;
   scaled.blocks_wide *= ratio;
   return scaled;
@@ -156,9 +167,21 @@ Effort EffortTable::at_measured(std::uint32_t k, double recall) const {
 }
 
 std::size_t EffortTable::ram_bytes() const {
-  std::size_t bytes = curves_.capacity() * sizeof(Curve);
-  for (const Curve& curve : curves_) bytes += curve.points.capacity() * sizeof(CurvePoint);
+  std::size_t bytes = (curves_.capacity() - curves_.size()) * sizeof(Curve);
+  for (const Curve& curve : curves_) bytes += bytes_of(curve);
   return bytes;
+}
+
+std::size_t EffortTable::ram_bytes_max(const layout::Calibration& calibration) {
+  std::size_t most = 0, bytes = 0;
+  const Curve* before = nullptr;
+  for (const Curve& curve : calibration.curves) {
+    if (before != nullptr && state_of(*before) != state_of(curve)) bytes = 0;
+    bytes += bytes_of(curve);
+    most = std::max(most, bytes);
+    before = &curve;
+  }
+  return most;
 }
 
 }  // namespace cairn::search

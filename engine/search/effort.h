@@ -42,6 +42,8 @@ class EffortTable {
   /// k >= 1, recall in (0, 1]. O(curves).
   Effort at(std::uint32_t k, double recall) const;
   std::size_t ram_bytes() const;
+  /// What a table of the calibration takes, whatever is in RAM.
+  static std::size_t ram_bytes_max(const layout::Calibration& calibration);
 
  private:
   using Curves = std::span<const layout::Curve>;

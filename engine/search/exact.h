@@ -22,7 +22,8 @@ class RowStream {
   virtual std::uint32_t dim() const = 0;
   /// Most rows that can come.
   virtual std::uint64_t count() const = 0;
-  /// As formats::VectorReader::read().
+  /// Fills `rows`, whole rows, from the front with the next ones; returns how many came: fewer than
+  /// there is room for only at the end, then 0.
   virtual Result<std::size_t> read(std::span<std::byte> rows) = 0;
   virtual Status rewind() = 0;
 };

@@ -1,5 +1,6 @@
 #include "engine/search/explain.h"
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -10,11 +11,19 @@ namespace {
 
 class Teller {
  public:
-  Teller(const Snapshot& snapshot, const SearchRequest& request)
-      : snapshot_(snapshot), request_(request), query_(snapshot.limits()) {}
+  Teller(const Snapshot& snapshot, const SearchRequest& request, IoTotals& totals)
+      : snapshot_(snapshot), request_(request), totals_(totals), query_(snapshot.limits()) {}
+  ~Teller() {
+    if (!reader_) return;
+    const io::BlockCounters& read = reader_->counters();
+    totals_.add(read.reads_4k, read.cache_hits, cache_misses_);
+  }
+  Teller(const Teller&) = delete;
+  Teller& operator=(const Teller&) = delete;
 
   Result<Explanation> run(const io::DeviceOptions& device) {
-    told_.width = snapshot_.limits().beam_width;
+    room_ = device.depth;
+    told_.width = std::min(snapshot_.limits().beam_width, device.depth);
     CAIRN_ASSIGN(reader_, io::BlockReader::create(snapshot_.folder().fs(), snapshot_.block_files(),
                                                   {.buffers = device.depth, .device = device},
                                                   snapshot_.cache(), nullptr));
@@ -22,12 +31,15 @@ class Teller {
     query_.start(request_, snapshot_.segments());
     told_.entry_code_distances = query_.counters().code_distances;
     told_.entry_expanded = query_.counters().expanded;
-    for (std::uint32_t round = 1; want(), reader_->outstanding() > 0; ++round) {
+    want();
+    while (!pending_.empty() || reader_->outstanding() > 0) {
+      const std::uint32_t taken = reader_->request(pending_);
+      pending_.erase(pending_.begin(), pending_.begin() + taken);
       CAIRN_ASSIGN(const std::uint32_t count, reader_->collect(arrivals_, 1, -1));
-      query_.count_round();
       for (io::BlockArrival& arrival : std::span(arrivals_).first(count)) {
-        CAIRN_TRY(absorb(arrival, round));
+        CAIRN_TRY(absorb(arrival));
         arrival = {};
+        ++room_;
         want();
       }
     }
@@ -42,10 +54,13 @@ class Teller {
   }
 
  private:
-  /// Asked for one block at a time: each is led by a candidate of its own.
+  /// Asked for one block at a time: each is led by a candidate of its own. As many as a search
+  /// would want; a buffer for them there is only once what has arrived is given back.
   void want() {
     BlockWant block;
-    while (reader_->outstanding() < arrivals_.size() && query_.wants({&block, 1}) == 1) {
+    while (room_ > 0 && query_.wants({&block, 1}, told_.width) == 1) {
+      --room_;
+      rounds_.wanted();
       ExplainedRead read;
       read.lead = {query_.lead().segment, query_.lead().slot};
       read.code_distance = query_.lead().distance;
@@ -55,18 +70,20 @@ class Teller {
       read.file = snapshot_.block_files()[at.file].file->path();
       read.block = at.block;
       wanted_.emplace_back(block, std::move(read));
-      // There is a buffer for each that is outstanding.
-      static_cast<void>(reader_->request({&at, 1}));
+      pending_.push_back(at);
     }
   }
 
-  Status absorb(io::BlockArrival& arrival, std::uint32_t round) {
+  Status absorb(io::BlockArrival& arrival) {
+    if (rounds_.ended_by(arrival.source)) query_.count_round();
+    if (arrival.source == io::BlockSource::disk && snapshot_.cache() != nullptr) ++cache_misses_;
     if (arrival.error) return fail(std::move(*arrival.error));
     auto& [block, read] = wanted_[arrival.token];
     const SearchCounters before = query_.counters();
-    CAIRN_TRY(query_.absorb(block, arrival.block.bytes(), arrival.source));
+    if (Status done = query_.absorb(block, arrival.block.bytes(), arrival.source); !done)
+      return fail(snapshot_.in_block(std::move(done).error(), block.segment, block.first_slot));
     const SearchCounters& after = query_.counters();
-    read.round = round;
+    read.round = after.rounds;
     read.cached = arrival.source == io::BlockSource::cache;
     read.vectors = after.exact_distances - before.exact_distances;
     read.expanded = after.expanded - before.expanded;
@@ -79,18 +96,23 @@ class Teller {
 
   const Snapshot& snapshot_;
   const SearchRequest& request_;
+  IoTotals& totals_;
+  std::uint64_t cache_misses_ = 0;
   Explanation told_;
   std::unique_ptr<io::BlockReader> reader_;
   Query query_;
+  std::uint32_t room_ = 0;  // blocks that may still be wanted
+  Rounds rounds_;
   std::vector<std::pair<BlockWant, ExplainedRead>> wanted_;
+  std::vector<io::BlockRequest> pending_;   // wanted and not yet taken by the reader
   std::vector<io::BlockArrival> arrivals_;  // blocks go back before the reader goes
 };
 
 }  // namespace
 
 Result<Explanation> explain_search(const Snapshot& snapshot, const SearchRequest& request,
-                                   const io::DeviceOptions& device) {
-  return Teller(snapshot, request).run(device);
+                                   const io::DeviceOptions& device, IoTotals& totals) {
+  return Teller(snapshot, request, totals).run(device);
 }
 
 }  // namespace cairn::search

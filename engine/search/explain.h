@@ -3,12 +3,13 @@
 
 #include <cairn/index.h>
 
+#include "engine/search/driver.h"
 #include "engine/search/snapshot.h"
 
 namespace cairn::search {
 
-/// See Index::explain; `request` has been checked.
+/// See Index::explain; `request` has been checked. Adds its reads to `totals`.
 Result<Explanation> explain_search(const Snapshot& snapshot, const SearchRequest& request,
-                                   const io::DeviceOptions& device);
+                                   const io::DeviceOptions& device, IoTotals& totals);
 
 }  // namespace cairn::search

@@ -15,7 +15,6 @@
 #include "engine/search/snapshot.h"
 #include "engine/search/vector_scan.h"
 #include "engine/search/verify.h"
-#include "io/aligned_buffer.h"
 
 namespace cairn {
 namespace search {
@@ -24,14 +23,14 @@ namespace {
 /// A span of requests, each answered in its place.
 class RequestSource final : public JobSource {
  public:
-  RequestSource(std::span<const SearchRequest> requests, const QueryLimits& limits,
+  RequestSource(std::span<const SearchRequest> requests, const Snapshot& snapshot,
                 std::vector<Result<SearchResult>>& results)
-      : requests_(requests), limits_(limits), results_(results) {}
+      : requests_(requests), snapshot_(snapshot), results_(results) {}
 
   std::optional<Job> next(bool) override {
     while (next_ < requests_.size()) {
       const std::size_t at = next_++;
-      Status good = guarded("search", [&] { return check_request(requests_[at], limits_); });
+      Status good = guarded("search", [&] { return snapshot_.check(requests_[at]); });
       if (good) return Job{.request = &requests_[at], .id = at};
       results_[at] = fail(std::move(good).error());
     }
@@ -44,7 +43,7 @@ class RequestSource final : public JobSource {
 
  private:
   std::span<const SearchRequest> requests_;
-  const QueryLimits& limits_;
+  const Snapshot& snapshot_;
   std::vector<Result<SearchResult>>& results_;
   std::size_t next_ = 0;
 };
@@ -80,7 +79,7 @@ class OpenIndex final : public Index {
     const Status done = guarded("search", [&]() -> Status {
       results.resize(requests.size());
       CAIRN_ASSIGN(const auto driver, pool_.take());
-      RequestSource source(requests, snapshot_->limits(), results);
+      RequestSource source(requests, *snapshot_, results);
       driver->run(source, options.reads_in_flight, -1);
       return {};
     });
@@ -115,26 +114,28 @@ class OpenIndex final : public Index {
 
   Result<Explanation> explain(const SearchRequest& request) const override {
     return guarded("explain", [&]() -> Result<Explanation> {
-      CAIRN_TRY(check_request(request, snapshot_->limits()));
+      CAIRN_TRY(snapshot_->check(request));
       if (request.deadline)
         return fail(ErrorCode::invalid_argument, "explain: a deadline, which telling would miss");
-      return explain_search(*snapshot_, request, device_);
+      return explain_search(*snapshot_, request, device_, totals_);
     });
   }
 
   Result<SearchEffort> effort(std::uint32_t k, double recall) const override {
-    CAIRN_TRY(check_recall(k, recall, snapshot_->limits()));
-    const Effort effort = snapshot_->efforts().at(k, recall);
-    const double reads_a_block = snapshot_->block_bytes_max() / 4096.0;
-    return SearchEffort{.list_size = effort.list_size,
-                        .slack = effort.slack_alone,
-                        .slack_wide = effort.slack_wide,
-                        .recall = effort.recall,
-                        .reads = effort.blocks * reads_a_block,
-                        .reads_wide = effort.blocks_wide * reads_a_block,
-                        .reached = effort.reached,
-                        .least = effort.least,
-                        .least_wide = effort.least_wide};
+    return guarded("effort", [&]() -> Result<SearchEffort> {
+      CAIRN_TRY(snapshot_->check(k, recall));
+      const Effort effort = snapshot_->efforts().at(k, recall);
+      const double reads_a_block = snapshot_->block_bytes_max() / 4096.0;
+      return SearchEffort{.list_size = effort.list_size,
+                          .slack = effort.slack_alone,
+                          .slack_wide = effort.slack_wide,
+                          .recall = effort.recall,
+                          .reads = effort.blocks * reads_a_block,
+                          .reads_wide = effort.blocks_wide * reads_a_block,
+                          .reached = effort.reached,
+                          .least = effort.least,
+                          .least_wide = effort.least_wide};
+    });
   }
 
   IndexStats stats() const override {
@@ -153,29 +154,22 @@ class OpenIndex final : public Index {
   }
 
   Result<std::unique_ptr<AsyncEngine>> start_async(const AsyncOptions& options) const override {
-    return start_async_engine(pool_, snapshot_->limits(), options);
+    return start_async_engine(pool_, *snapshot_, options);
   }
 
  private:
   Result<std::vector<std::byte>> vector_at(std::uint32_t segment, std::uint32_t slot,
                                            Label label) const {
     const layout::BlockShape& shape = snapshot_->resident(segment).shape;
-    const io::BlockRequest at = snapshot_->locate(segment, slot, 0);
-    const io::BlockFile& file = snapshot_->block_files()[at.file];
-    CAIRN_ASSIGN(const auto buffer, io::AlignedBuffer::create(shape.block_bytes));
-    CAIRN_TRY(io::read_pages(*file.file, {file.identity, file.generation, file.block_bytes},
-                             at.block, 1, buffer.bytes()));
+    CAIRN_ASSIGN(const OwnBlock block, snapshot_->read_block(segment, slot));
     const std::uint32_t place = slot % shape.slots;
-    const auto view =
-        layout::BlockView::open(shape, buffer.bytes().first(shape.block_bytes), slot - place);
-    const bool found = view && view->occupied(place) && view->label(place) == label;
-    if (!found)
-      return fail({.code = ErrorCode::corrupt,
-                   .what = "the slot that the labels file gives to label " + std::to_string(label),
-                   .file = file.file->path(),
-                   .block = at.block,
-                   .found = view ? "another vector" : view.error().to_string()});
-    const std::byte* row = view->vector(place);
+    if (!block.view.occupied(place) || block.view.label(place) != label)
+      return fail(snapshot_->in_block(
+          {.code = ErrorCode::corrupt,
+           .what = "the slot that the labels file gives to label " + std::to_string(label),
+           .found = "another vector"},
+          segment, slot));
+    const std::byte* row = block.view.vector(place);
     return std::vector<std::byte>(row, row + shape.row_bytes);
   }
 

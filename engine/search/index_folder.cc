@@ -67,7 +67,8 @@ Result<std::unique_ptr<io::ReadFile>> IndexFolder::open_file(const layout::FileR
 }
 
 Status IndexFolder::check_files() const {
-  for (const layout::FileRecord& record : manifest_.files) CAIRN_TRY(open_file(record, false));
+  for (const layout::FileRecord& record : manifest_.files)
+    if (role_of(record) != layout::Role::calibration) CAIRN_TRY(open_file(record, false));
   return {};
 }
 

@@ -27,7 +27,7 @@ class IndexFolder {
   /// not_found, or corrupt unless the length is what the manifest says.
   Result<std::unique_ptr<io::ReadFile>> open_file(const layout::FileRecord& record,
                                                   bool direct) const;
-  /// Opens and closes every file.
+  /// Opens and closes every file but the calibration, without which an index serves.
   Status check_files() const;
 
   /// Of all files and MANIFEST.

@@ -54,8 +54,13 @@ io::Backend device_backend(IoBackend backend) {
 Result<std::unique_ptr<Snapshot>> Snapshot::open(io::Fs& fs, const std::string& path,
                                                  const OpenOptions& options, bool efforts) {
   CAIRN_ASSIGN(auto snapshot, open_files(fs, path, options.direct));
-  CAIRN_TRY(snapshot->load(options));
-  if (efforts) CAIRN_TRY(snapshot->load_efforts(options));
+  std::optional<layout::Calibration> calibration;
+  if (efforts) {
+    CAIRN_ASSIGN(calibration, snapshot->readable_calibration(options));
+  }
+  const std::uint64_t efforts_bytes = calibration ? EffortTable::ram_bytes_max(*calibration) : 0;
+  CAIRN_TRY(snapshot->load(options, efforts_bytes));
+  if (calibration) snapshot->choose_efforts(*calibration);
   return snapshot;
 }
 
@@ -106,12 +111,12 @@ Status Snapshot::open_sources(bool direct, std::vector<SegmentSource>& sources,
   return {};
 }
 
-Status Snapshot::load(const OpenOptions& options) {
+Status Snapshot::load(const OpenOptions& options, std::uint64_t efforts_bytes) {
   const layout::Manifest& manifest = folder_.manifest();
   std::vector<SegmentSource> sources;
   std::vector<SegmentParts> parts;
   CAIRN_TRY(open_sources(options.direct, sources, parts));
-  const std::uint64_t base_bytes = base_ram_bytes();
+  const std::uint64_t base_bytes = base_ram_bytes() + efforts_bytes;
   const std::uint64_t limit = limit_of(options, vector_count(manifest), parts, base_bytes);
   CAIRN_ASSIGN(const MemoryPlan plan, plan_memory(parts, base_bytes, limit, cache_bytes_max()));
   residents_.reserve(sources.size());
@@ -126,14 +131,32 @@ Status Snapshot::load(const OpenOptions& options) {
   return {};
 }
 
-Status Snapshot::load_efforts(const OpenOptions& options) {
-  CAIRN_ASSIGN(const auto calibration, read_calibration(folder_, options.direct));
-  if (!calibration) return {};
+Result<std::optional<layout::Calibration>> Snapshot::readable_calibration(
+    const OpenOptions& options) {
+  auto read = read_calibration(folder_, options.direct);
+  if (read || read.error().code == ErrorCode::out_of_memory) return read;
+  calibration_damage_ =
+      std::move(read).error().in_file(folder_.path_of(*folder_.manifest().calibration()));
+  if (options.log) options.log("no search by recall: " + calibration_damage_->to_string());
+  return std::optional<layout::Calibration>();
+}
+
+Status Snapshot::blame_damage(Status checked) const {
+  if (checked || checked.error().code != ErrorCode::unsupported || !calibration_damage_)
+    return checked;
+  return fail({.code = ErrorCode::unsupported,
+               .what = "search: recall, without the calibration",
+               .file = calibration_damage_->file,
+               .block = calibration_damage_->block,
+               .found = calibration_damage_->to_string(),
+               .expected = "an index that is calibrated anew, or a list size"});
+}
+
+void Snapshot::choose_efforts(const layout::Calibration& calibration) {
   const IndexStats loaded = stats();
-  efforts_ = EffortTable(*calibration, loaded.refine_bytes_loaded, loaded.nav_edges_loaded,
+  efforts_ = EffortTable(calibration, loaded.refine_bytes_loaded, loaded.nav_edges_loaded,
                          limits_.beam_width);
   limits_.efforts = &efforts_;
-  return {};
 }
 
 std::uint32_t Snapshot::block_bytes_max() const {
@@ -165,6 +188,26 @@ io::BlockRequest Snapshot::locate(std::uint32_t segment, std::uint32_t slot,
   return {.file = static_cast<std::uint32_t>(at - file_numbers_.begin()),
           .block = place.block,
           .token = token};
+}
+
+Error Snapshot::in_block(Error error, std::uint32_t segment, std::uint32_t slot) const {
+  const io::BlockRequest at = locate(segment, slot, 0);
+  Error named = std::move(error).in_file(block_files_[at.file].file->path());
+  named.block = at.block;
+  return named;
+}
+
+Result<OwnBlock> Snapshot::read_block(std::uint32_t segment, std::uint32_t slot) const {
+  const layout::BlockShape& shape = views_[segment].shape;
+  const io::BlockRequest at = locate(segment, slot, 0);
+  const io::BlockFile& file = block_files_[at.file];
+  CAIRN_ASSIGN(auto buffer, io::AlignedBuffer::create(shape.block_bytes));
+  CAIRN_TRY(io::read_pages(*file.file, {file.identity, file.generation, file.block_bytes}, at.block,
+                           1, buffer.bytes()));
+  auto view = layout::BlockView::open(shape, buffer.bytes().first(shape.block_bytes),
+                                      slot - slot % shape.slots);
+  if (!view) return fail(in_block(std::move(view).error(), segment, slot));
+  return OwnBlock{.buffer = std::move(buffer), .view = std::move(*view)};
 }
 
 IndexStats Snapshot::stats() const {

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <utility>
 
 #include "engine/build/workers.h"
 #include "engine/guarded.h"
@@ -100,11 +101,13 @@ class Tracer {
     lane.ended = false;
   }
 
-  /// Wants what may be wanted now; a search that holds nothing then is done.
+  /// Wants what may be wanted now, and no more than the lane has buffers for: nothing else bounds a
+  /// search of everything. A search that holds nothing then is done.
   void want(std::size_t at) {
     Lane& lane = lanes_[at];
     BlockWant block;
-    while (!lane.ended && lane.query.wants({&block, 1}, options_.width) == 1) {
+    while (!lane.ended && lane.held.size() < outstanding_max_ &&
+           lane.query.wants({&block, 1}, options_.width) == 1) {
       lane.note_needed();
       if (lane.needed > options_.slack_max) {
         lane.trace->needed.pop_back();
@@ -125,6 +128,11 @@ class Tracer {
     while (!pending_.empty() || reader_->outstanding() > 0) {
       const std::uint32_t taken = reader_->request(pending_);
       pending_.erase(pending_.begin(), pending_.begin() + taken);
+      if (reader_->outstanding() == 0)
+        return fail({.code = ErrorCode::over_limit,
+                     .what = "trace searches",
+                     .found = std::to_string(pending_.size()) + " more blocks wanted",
+                     .expected = "no more than buffers: " + std::to_string(arrivals_.size())});
       CAIRN_ASSIGN(const std::uint32_t count, reader_->collect(arrivals_, 1, -1));
       for (io::BlockArrival& arrival : std::span(arrivals_).first(count)) {
         if (arrival.error) return fail(std::move(*arrival.error));
@@ -141,7 +149,10 @@ class Tracer {
     Lane& lane = lanes_[at];
     if (lane.trace == nullptr) return {};
     const Lane::Held& first = lane.held.front();
-    CAIRN_TRY(lane.query.absorb(first.want, first.arrival.block.bytes(), first.arrival.source));
+    const BlockWant& block = first.want;
+    Status done = lane.query.absorb(block, first.arrival.block.bytes(), first.arrival.source);
+    if (!done)
+      return fail(snapshot_.in_block(std::move(done).error(), block.segment, block.first_slot));
     lane.held.pop_front();
     ++lane.first_held;
     lane.trace->found.push_back(std::min(options_.k, lane.query.found_within(lane.kth)));
@@ -170,8 +181,9 @@ Status trace_searches(const Snapshot& snapshot, std::span<const TracedQuery> que
   std::mutex mutex;
   Status worst;
   std::atomic<bool> failed{false};
+  const std::size_t tasks = std::size_t{2} * options.threads;
   build::Workers(options.threads)
-      .each(queries.size(), std::max(kQueriesMin, queries.size() / (2 * options.threads)),
+      .each(queries.size(), std::max(kQueriesMin, queries.size() / tasks),
             [&](std::size_t begin, std::size_t end, std::uint32_t worker) {
               if (failed) return;
               Status done = guarded("trace searches", [&]() -> Status {

@@ -7,6 +7,7 @@
 #include <cairn/result.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -41,8 +42,9 @@ struct Trace {
 };
 
 /// traces[i] is of queries[i], whose k-th true neighbour is at kth[i]. Errors of the device, and
-/// corrupt; `cancelled` when `tick`, called by one thread now and then, returns false. O(blocks
-/// read); RAM: at most 16 MiB of blocks a thread or k + 4 of them, and the traces.
+/// corrupt, naming file and block; `cancelled` when `tick`, called by one thread now and then,
+/// returns false. O(blocks read); RAM: at most 16 MiB of blocks a thread or k + 4 of them, and the
+/// traces.
 Status trace_searches(const Snapshot& snapshot, std::span<const TracedQuery> queries,
                       std::span<const float> kth, const TraceOptions& options,
                       std::span<Trace> traces, const std::function<bool()>& tick);

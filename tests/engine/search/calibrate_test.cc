@@ -202,11 +202,55 @@ TEST_F(Calibrated, TheFolderIsWholeAndSaysWhatItHolds) {
   EXPECT_TRUE(must(open()->verify()).ok());
   EXPECT_GT(report_.states, 2U);
   EXPECT_EQ(report_.queries, 400U);
-  flip_bit(file_of(folder_, "calibration"), 100);
-  EXPECT_TRUE(fails_with(Index::open(folder_), ErrorCode::corrupt));
-  // What cannot be read can be measured again.
-  EXPECT_TRUE(calibrate_index(folder_, small()).has_value());
-  EXPECT_TRUE(must(open()->verify()).ok());
+}
+
+void truncate_calibration(const std::string& file) {
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2);
+}
+void remove_calibration(const std::string& file) { std::filesystem::remove(file); }
+void flip_in_calibration(const std::string& file) { flip_bit(file, 100); }
+
+TEST_F(Calibrated, ADamagedOneCostsNothingButSearchesByRecall) {
+  for (const auto damage : {remove_calibration, truncate_calibration, flip_in_calibration}) {
+    const std::string file = file_of(folder_, "calibration");
+    damage(file);
+    std::string said;
+    OpenOptions options;
+    options.log = [&](const std::string& line) { said += line; };
+    auto index = open(options);
+    SCOPED_TRACE(said);
+    EXPECT_NE(said.find(file), std::string::npos);
+    EXPECT_FALSE(index->stats().calibrated);
+    SearchRequest request{.query = queries().batch().row(0), .list_size = 64};
+    EXPECT_TRUE(index->search(request).has_value());
+    request.list_size = 0;
+    request.recall = 0.9;
+    const auto refused = index->search(request);
+    ASSERT_TRUE(fails_with(refused, ErrorCode::unsupported));
+    EXPECT_EQ(refused.error().file, file);
+    const auto unknown = index->effort(10, 0.9);
+    ASSERT_TRUE(fails_with(unknown, ErrorCode::unsupported));
+    EXPECT_EQ(unknown.error().file, file);
+    const auto untold = index->explain(request);
+    ASSERT_TRUE(fails_with(untold, ErrorCode::unsupported));
+    EXPECT_EQ(untold.error().file, file);
+    EXPECT_FALSE(must(index->verify()).ok());
+    index.reset();  // else it would keep the file
+    // What cannot be read can be measured again.
+    ASSERT_TRUE(calibrate_index(folder_, {.rows = 50, .threads = 2}).has_value());
+    EXPECT_TRUE(must(open()->verify()).ok());
+    EXPECT_TRUE(open()->search(request).has_value());
+  }
+}
+
+TEST_F(Calibrated, TheCurvesCountWithinTheMemoryLimit) {
+  const std::uint64_t least = smallest_limit(folder_);
+  EXPECT_GT(least, smallest_limit(hard_index().folder));
+  for (std::uint64_t limit = least; limit < least + 400'000; limit += 1 + limit / 128) {
+    const auto index = open({.memory_limit_bytes = limit});
+    EXPECT_TRUE(index->stats().calibrated) << limit - least;
+    EXPECT_LE(index->stats().index_ram_bytes, limit) << limit - least;
+  }
 }
 
 TEST_F(Calibrated, AnOpenIndexKeepsWhatItHas) {

@@ -116,6 +116,15 @@ TEST(Effort, BeyondTheMostNeighboursItGrowsInProportion) {
   EXPECT_EQ(table().at(1, 0.95).list_size, 20U) << "below the fewest: theirs";
 }
 
+TEST(Effort, NoListIsLongerThanANumberCanSay) {
+  Calibration calibration = sample();
+  for (Curve& curve : calibration.curves) curve.record.list_size = 0xffff'ffff;
+  const EffortTable hostile(calibration, 0, 0, kWide);
+  EXPECT_EQ(hostile.at(10, 0.9).list_size, 0xffff'ffff);
+  EXPECT_EQ(hostile.at(32, 0.9).list_size, 4'000'000'000);
+  EXPECT_EQ(hostile.at(5000, 0.9).list_size, 4'000'000'000);
+}
+
 TEST(Effort, HoldsForWhatIsInMemoryOrForLess) {
   EXPECT_NEAR(table(8, 16).at(10, 0.9).blocks, 6.24, 1e-5);
   EXPECT_NEAR(table(32, 24).at(10, 0.9).blocks, 6.24, 1e-5);

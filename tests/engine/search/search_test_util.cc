@@ -5,6 +5,8 @@
 #include <fstream>
 
 #include "engine/math/distance.h"
+#include "io/fs.h"
+#include "layout/page.h"
 
 namespace cairn::search::testing {
 namespace fs = std::filesystem;
@@ -95,6 +97,54 @@ void flip_bit(const std::string& path, std::uint64_t byte, unsigned bit) {
   file.put(static_cast<char>(value ^ (1 << bit)));
   file.close();
   ASSERT_TRUE(file) << path;
+}
+
+layout::Manifest read_manifest(const std::string& folder) {
+  return must(layout::decode_manifest(build::read_files(folder).at(layout::kManifestName)));
+}
+
+void merge_segments(const std::string& from, const std::string& into) {
+  layout::Manifest merged = read_manifest(into), other = read_manifest(from);
+  const std::uint64_t shift = merged.header.next_file_number - 1;
+  for (layout::FileRecord file : other.files) {
+    const auto role = static_cast<layout::Role>(file.role);
+    const std::string name = layout::file_name(file.number, role);
+    file.number += shift;
+    file.segment = 2;
+    fs::rename(from + "/" + name, into + "/" + layout::file_name(file.number, role));
+    merged.files.push_back(file);
+  }
+  for (layout::ExtentRecord extent : other.extents) {
+    extent.segment = 2;
+    extent.blocks_file += shift;
+    merged.extents.push_back(extent);
+  }
+  other.segments.front().segment = 2;
+  merged.segments.push_back(other.segments.front());
+  merged.header.next_file_number += other.files.size();
+  ++merged.header.sequence;
+  fs::remove(into + "/MANIFEST");
+  const auto file = must(io::posix_fs().create(into + "/MANIFEST"), "create");
+  EXPECT_TRUE(ok(file->append(layout::encode_manifest(merged))));
+  EXPECT_TRUE(ok(file->close()));
+}
+
+void rewrite_blocks(const std::string& folder, const BlockChange& change) {
+  const layout::Manifest manifest = read_manifest(folder);
+  const layout::SegmentRecord& segment = manifest.segments.front();
+  const layout::BlockShape shape = manifest.block_shape(segment);
+  for (const auto* record : manifest.files_of(segment.segment, layout::Role::blocks)) {
+    const std::string name = layout::file_name(record->number, layout::Role::blocks);
+    auto bytes = build::read_files(folder).at(name);
+    for (std::uint64_t b = 0; b < record->pages; ++b) {
+      const auto block = std::span(bytes).subspan(b * shape.block_bytes, shape.block_bytes);
+      change(shape, block, static_cast<std::uint32_t>(b) * shape.slots);
+      layout::seal_page(block, {record->identity, b, record->generation});
+    }
+    std::ofstream(folder + "/" + name, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+  }
 }
 
 }  // namespace cairn::search::testing

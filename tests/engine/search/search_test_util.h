@@ -5,10 +5,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "layout/manifest.h"
+#include "layout/node_block.h"
 #include "tests/engine/build/build_test_util.h"
 
 namespace cairn::search::testing {
@@ -79,5 +83,15 @@ void copy_folder(const std::string& from, const std::string& to);
 
 /// Flips one bit of a file.
 void flip_bit(const std::string& path, std::uint64_t byte, unsigned bit = 3);
+
+layout::Manifest read_manifest(const std::string& folder);
+
+/// Moves the files of `from` into `into` and names them in its manifest as a second segment.
+void merge_segments(const std::string& from, const std::string& into);
+
+/// Changes every block of the only segment and seals it again: a bug's work, not a disk's.
+using BlockChange = std::function<void(const layout::BlockShape& shape, std::span<std::byte> block,
+                                       std::uint32_t first_slot)>;
+void rewrite_blocks(const std::string& folder, const BlockChange& change);
 
 }  // namespace cairn::search::testing

@@ -10,7 +10,6 @@
 
 #include "engine/math/distance.h"
 #include "io/fs.h"
-#include "layout/manifest.h"
 #include "tests/engine/search/search_test_util.h"
 
 namespace cairn::search::testing {
@@ -20,13 +19,6 @@ constexpr std::uint32_t kDim = 16;
 constexpr std::uint64_t kFirst = 2000, kSecond = 1100, kCount = kFirst + kSecond;
 /// Labels of the two segments interleave.
 Label label_of(std::uint64_t row) { return row < kFirst ? 2 * row : 2 * (row - kFirst) + 1; }
-
-layout::Manifest read_manifest(const std::string& folder) {
-  const auto file = must(io::posix_fs().open(folder + "/MANIFEST", false), "open");
-  std::vector<std::byte> bytes(file->bytes());
-  EXPECT_TRUE(ok(file->read(0, bytes)));
-  return must(layout::decode_manifest(bytes), "decode");
-}
 
 void build_part(const std::string& folder, const Rows& all, std::uint64_t begin,
                 std::uint64_t count) {
@@ -42,39 +34,12 @@ void build_part(const std::string& folder, const Rows& all, std::uint64_t begin,
       labels);
 }
 
-/// Moves the files of `from` into `into` and names them in its manifest as a second segment.
-void merge(const std::string& from, const std::string& into) {
-  layout::Manifest merged = read_manifest(into), other = read_manifest(from);
-  const std::uint64_t shift = merged.header.next_file_number - 1;
-  for (layout::FileRecord file : other.files) {
-    const auto role = static_cast<layout::Role>(file.role);
-    const std::string name = layout::file_name(file.number, role);
-    file.number += shift;
-    file.segment = 2;
-    std::filesystem::rename(from + "/" + name, into + "/" + layout::file_name(file.number, role));
-    merged.files.push_back(file);
-  }
-  for (layout::ExtentRecord extent : other.extents) {
-    extent.segment = 2;
-    extent.blocks_file += shift;
-    merged.extents.push_back(extent);
-  }
-  other.segments.front().segment = 2;
-  merged.segments.push_back(other.segments.front());
-  merged.header.next_file_number += other.files.size();
-  ++merged.header.sequence;
-  std::filesystem::remove(into + "/MANIFEST");
-  const auto file = must(io::posix_fs().create(into + "/MANIFEST"), "create");
-  EXPECT_TRUE(ok(file->append(layout::encode_manifest(merged))));
-  EXPECT_TRUE(ok(file->close()));
-}
-
 class Segments : public ::testing::Test {
  protected:
   Segments() : rows_(build::random_rows(kCount, kDim, DType::u8, 11)) {
     build_part(folder_, rows_, 0, kFirst);
     build_part(dir_.file("second"), rows_, kFirst, kSecond);
-    merge(dir_.file("second"), folder_);
+    merge_segments(dir_.file("second"), folder_);
   }
 
   VectorView row(std::uint64_t i) const { return rows_.batch().row(i); }
