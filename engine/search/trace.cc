@@ -8,8 +8,8 @@
 #include <memory>
 #include <mutex>
 
-#include "engine/build/workers.h"
 #include "engine/guarded.h"
+#include "engine/workers.h"
 
 namespace cairn::search {
 namespace {
