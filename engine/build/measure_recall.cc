@@ -23,7 +23,8 @@ std::uint64_t search_bytes(std::uint64_t memory_bytes) {
 
 }  // namespace
 
-Status measure_recall(const Job& job, const std::function<void(const std::string&)>& log) {
+Status measure_recall(const Job& job, layout::Manifest& manifest,
+                      const std::function<void(const std::string&)>& log) {
   if (job.options.calibration_rows == 0) return {};
   io::Fs& fs = job.temp.fs();
   const std::string& folder = job.temp.folder();
@@ -39,11 +40,17 @@ Status measure_recall(const Job& job, const std::function<void(const std::string
     return job.tick("recall", static_cast<std::uint64_t>(share * kProgressSteps), kProgressSteps);
   };
   auto measured = search::measure_calibration(fs, folder, options);
-  if (measured) return replace_calibration(fs, folder, *measured);
-  const ErrorCode code = measured.error().code;
-  if (code != ErrorCode::over_limit && code != ErrorCode::invalid_argument)
-    return fail(std::move(measured).error());
-  log("recall is not measured: " + measured.error().to_string());
+  auto published = measured ? replace_calibration(fs, folder, *measured)
+                            : Result<layout::Manifest>(fail(std::move(measured).error()));
+  if (published) {
+    manifest = std::move(*published);
+    return {};
+  }
+  const ErrorCode code = published.error().code;
+  if (code != ErrorCode::over_limit && code != ErrorCode::invalid_argument &&
+      code != ErrorCode::unsupported)
+    return fail(std::move(published).error());
+  log("recall is not measured: " + published.error().to_string());
   return {};
 }
 
