@@ -56,7 +56,8 @@ TEST(BuildCalibration, HasTheSameBytesForAnyNumberOfThreads) {
   }
 }
 
-/// Every other operation of the last phase fails in turn: what follows measures and publishes again.
+/// Every other operation of the last phase fails in turn: what follows measures and publishes
+/// again.
 TEST(BuildCalibration, AnyFailureOfThePhaseIsGoneOnFrom) {
   BuildOptions options = calibrated(1, std::uint64_t{1} << 30);
   std::uint64_t first = 0, end = 0;
