@@ -89,11 +89,12 @@ void fill_counts(Manifest& manifest) {
 
 /// Role 0 is none, in any version.
 void set_foreign_apart(Manifest& manifest) {
-  const auto foreign = std::ranges::stable_partition(manifest.files, [](const FileRecord& file) {
+  std::vector<FileRecord>& files = manifest.files;
+  const auto foreign = std::stable_partition(files.begin(), files.end(), [](const auto& file) {
     return file.role <= static_cast<std::uint16_t>(kRoleMax);
   });
-  manifest.foreign_files.assign(foreign.begin(), foreign.end());
-  manifest.files.erase(foreign.begin(), foreign.end());
+  manifest.foreign_files.assign(foreign, files.end());
+  files.erase(foreign, files.end());
 }
 
 }  // namespace
