@@ -52,6 +52,9 @@ class ForwardingFs : public Fs {
   Result<bool> is_pinned(const std::string& path, std::uint64_t sequence) override {
     return to_.is_pinned(path, sequence);
   }
+  Result<bool> is_any_pinned(const std::string& path, std::uint64_t end) override {
+    return to_.is_any_pinned(path, end);
+  }
   Result<std::unique_ptr<Device>> make_device(std::span<const ReadFile* const> files,
                                               const DeviceOptions& options,
                                               std::string* fallback_reason) override {

@@ -99,11 +99,13 @@ class Fs {
   /// Exclusive advisory lock on a file created if needed; ErrorCode::busy when held elsewhere.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
   /// Shared pin of byte `sequence` of an existing file (open-file-description lock; works on a
-  /// read-only mount), sequence < 2^62. A deleter asks is_pinned() first.
+  /// read-only mount), sequence < 2^62. A deleter asks is_any_pinned() first.
   virtual Result<std::unique_ptr<FileLock>> pin(const std::string& path,
                                                 std::uint64_t sequence) = 0;
   /// Whether anyone, in this process or another, pins `sequence`.
   virtual Result<bool> is_pinned(const std::string& path, std::uint64_t sequence) = 0;
+  /// Whether anyone pins a sequence below `end`, end <= 2^62. One question, however many there are.
+  virtual Result<bool> is_any_pinned(const std::string& path, std::uint64_t end) = 0;
   /// A device that reads `files`, all opened by this file system; they must outlive it. Everything
   /// above io/ makes its devices here and not by the free make_device(), so that a simulated file
   /// system reaches block reads too. `fallback_reason` as in io::make_device.

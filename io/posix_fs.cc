@@ -107,7 +107,10 @@ class PosixFs final : public Fs {
     return pin_posix_file(path, sequence);
   }
   Result<bool> is_pinned(const std::string& path, std::uint64_t sequence) override {
-    return posix_file_pinned(path, sequence);
+    return posix_file_pinned(path, sequence, 1);
+  }
+  Result<bool> is_any_pinned(const std::string& path, std::uint64_t end) override {
+    return posix_file_pinned(path, 0, end);
   }
   Result<std::unique_ptr<Device>> make_device(std::span<const ReadFile* const> files,
                                               const DeviceOptions& options,

@@ -22,13 +22,17 @@ class PosixLock final : public FileLock {
   OwnedFd fd_;  // closing it releases the lock
 };
 
-struct flock one_byte(short type, std::uint64_t at) {
+struct flock bytes_from(short type, std::uint64_t at, std::uint64_t count) {
   struct flock range {};
   range.l_type = type;
   range.l_whence = SEEK_SET;
   range.l_start = static_cast<off_t>(at);
-  range.l_len = 1;
+  range.l_len = static_cast<off_t>(count);
   return range;
+}
+
+struct flock one_byte(short type, std::uint64_t at) {
+  return bytes_from(type, at, 1);
 }
 
 Status check_sequence(const std::string& path, std::uint64_t sequence) {
@@ -108,11 +112,13 @@ Result<std::unique_ptr<FileLock>> pin_posix_file(const std::string& path, std::u
   return std::make_unique<PosixLock>(std::move(fd));
 }
 
-Result<bool> posix_file_pinned(const std::string& path, std::uint64_t sequence) {
-  CAIRN_TRY(check_sequence(path, sequence));
+Result<bool> posix_file_pinned(const std::string& path, std::uint64_t first, std::uint64_t count) {
   CAIRN_ASSIGN(OwnedFd fd, open_existing(path));
+  if (count == 0) return false;  // to fcntl a length of 0 is all that follows
+  CAIRN_TRY(check_sequence(path, first));
+  CAIRN_TRY(check_sequence(path, first + count - 1));
   // Asks what would stop an exclusive lock; the question needs no write access.
-  struct flock range = one_byte(F_WRLCK, sequence);
+  struct flock range = bytes_from(F_WRLCK, first, count);
   if (::fcntl(fd.get(), F_OFD_GETLK, &range) != 0)
     return fail(os_error(errno, "ask for pins of", path));
   return range.l_type != F_UNLCK;

@@ -20,11 +20,12 @@ namespace cairn::io {
 /// serve both.
 inline constexpr std::uint64_t kPinsEnd = std::uint64_t{1} << 62;
 
-/// See Fs::lock, Fs::pin and Fs::is_pinned.
+/// See Fs::lock, Fs::pin, Fs::is_pinned and Fs::is_any_pinned.
 Result<std::unique_ptr<FileLock>> lock_posix_file(const std::string& path);
 /// Locks the file open at `fd`; busy also when that is no longer the one at `path`.
 Result<std::unique_ptr<FileLock>> lock_opened_file(OwnedFd fd, const std::string& path);
 Result<std::unique_ptr<FileLock>> pin_posix_file(const std::string& path, std::uint64_t sequence);
-Result<bool> posix_file_pinned(const std::string& path, std::uint64_t sequence);
+/// Whether one of `count` sequences from `first` on is pinned.
+Result<bool> posix_file_pinned(const std::string& path, std::uint64_t first, std::uint64_t count);
 
 }  // namespace cairn::io

@@ -76,13 +76,25 @@ void fill_counts(Manifest& manifest) {
   header.header_bytes = sizeof(ManifestHeader);
   header.segment_count = static_cast<std::uint32_t>(manifest.segments.size());
   header.extent_count = static_cast<std::uint32_t>(manifest.extents.size());
-  header.file_count = static_cast<std::uint32_t>(manifest.files.size());
+  header.file_count =
+      static_cast<std::uint32_t>(manifest.files.size() + manifest.foreign_files.size());
   header.total_bytes = sizeof header + table_bytes(manifest.segments) +
-                       table_bytes(manifest.extents) + table_bytes(manifest.files);
+                       table_bytes(manifest.extents) + table_bytes(manifest.files) +
+                       table_bytes(manifest.foreign_files);
   header.checksum = 0;
   for (SegmentRecord& segment : manifest.segments)
     segment.extent_count = static_cast<std::uint32_t>(
         std::ranges::count(manifest.extents, segment.segment, &ExtentRecord::segment));
+}
+
+/// Role 0 is none, in any version.
+void set_foreign_apart(Manifest& manifest) {
+  std::vector<FileRecord>& files = manifest.files;
+  const auto foreign = std::stable_partition(files.begin(), files.end(), [](const auto& file) {
+    return file.role <= static_cast<std::uint16_t>(kRoleMax);
+  });
+  manifest.foreign_files.assign(foreign, files.end());
+  files.erase(foreign, files.end());
 }
 
 }  // namespace
@@ -163,7 +175,8 @@ std::vector<std::byte> encode_manifest(Manifest manifest) {
   std::memcpy(bytes.data(), &manifest.header, sizeof(ManifestHeader));
   at = put_table(at, manifest.segments);
   at = put_table(at, manifest.extents);
-  put_table(at, manifest.files);
+  at = put_table(at, manifest.files);
+  put_table(at, manifest.foreign_files);
   const std::uint64_t sum = checksum_of(bytes);
   std::memcpy(bytes.data() + offsetof(ManifestHeader, checksum), &sum, sizeof sum);
   return bytes;
@@ -182,6 +195,7 @@ Result<Manifest> decode_manifest(std::span<const std::byte> bytes) {
   CAIRN_ASSIGN(manifest.files, reader.take_many<FileRecord>(manifest.header.file_count));
   if (reader.remaining() != 0)
     return malformed(kName, std::to_string(reader.remaining()) + " bytes after the last file", "0");
+  set_foreign_apart(manifest);
   CAIRN_TRY(check_manifest(manifest));
   return manifest;
 }

@@ -25,7 +25,8 @@ inline constexpr std::size_t kManifestBytesMax = 64u << 20;
 inline constexpr std::uint64_t kSequenceMax =
     (std::uint64_t{1} << 62) - 1;  // a file offset in PINS
 inline constexpr char kManifestName[] = "MANIFEST";
-inline constexpr char kPinsName[] = "PINS";  // empty; readers lock byte `sequence` of it
+inline constexpr char kPinsName[] = "PINS";          // empty; readers lock byte `sequence` of it
+inline constexpr char kWriterLockName[] = "WRITER";  // locked by whoever replaces the manifest
 
 /// What a file holds. Persisted: never renumber.
 enum class Role : std::uint16_t {
@@ -37,6 +38,7 @@ enum class Role : std::uint16_t {
   labels = 6,       // label -> slot
   calibration = 7,  // recall against effort: of the whole index, filed under its first segment
 };
+inline constexpr Role kRoleMax = Role::calibration;
 std::string_view role_name(Role role);
 
 /// Feature bits. `compatible`: an old reader may ignore it. `readable`: an old reader may read but
@@ -46,6 +48,7 @@ std::string_view role_name(Role role);
 inline constexpr std::uint64_t kRefinementInLayers = 1u << 0;
 inline constexpr std::uint64_t kKnownIncompatible = kRefinementInLayers;
 inline constexpr std::uint64_t kCompatibleCalibration = 1u << 0;  // there is a calibration file
+inline constexpr std::uint64_t kKnownReadable = 0;
 
 struct ManifestHeader {
   std::uint64_t magic;
@@ -125,6 +128,8 @@ struct Manifest {
   std::vector<SegmentRecord> segments;
   std::vector<ExtentRecord> extents;  // by segment, then first_slot
   std::vector<FileRecord> files;
+  /// Files of roles that this build does not know. Readers pass over them; a writer keeps them.
+  std::vector<FileRecord> foreign_files;
 
   DType dtype() const { return static_cast<DType>(header.dtype); }
   Metric metric() const { return static_cast<Metric>(header.metric); }

@@ -86,11 +86,17 @@ Role role_of(const FileRecord& file) { return static_cast<Role>(file.role); }
 
 bool is_paged(Role role) { return role == Role::blocks || role == Role::labels; }
 
+std::string name_of(const FileRecord& file) { return "file " + text(file.number); }
+
+Status check_number(const Manifest& manifest, const FileRecord& file) {
+  if (file.number < manifest.header.next_file_number) return {};
+  return malformed(kName, name_of(file), "numbers below " + text(manifest.header.next_file_number));
+}
+
 Status check_file(const Manifest& manifest, const FileRecord& file) {
-  const std::string of = "file " + text(file.number);
-  if (file.number >= manifest.header.next_file_number)
-    return malformed(kName, of, "numbers below " + text(manifest.header.next_file_number));
-  CAIRN_TRY(within(of, "role", file.role, 1, static_cast<std::uint64_t>(Role::calibration)));
+  const std::string of = name_of(file);
+  CAIRN_TRY(check_number(manifest, file));
+  CAIRN_TRY(within(of, "role", file.role, 1, static_cast<std::uint64_t>(kRoleMax)));
   CAIRN_TRY(within(of, "reserved", file.reserved, 0, 0));
   const SegmentRecord* const segment = find_segment(manifest, file.segment);
   if (segment == nullptr)
@@ -109,6 +115,12 @@ Status check_files(const Manifest& manifest) {
   std::vector<std::uint64_t> identities;
   for (const FileRecord& file : manifest.files) {
     CAIRN_TRY(check_file(manifest, file));
+    numbers.push_back(file.number);
+    identities.push_back(file.identity);
+  }
+  // What else holds of these is for those who know their role.
+  for (const FileRecord& file : manifest.foreign_files) {
+    CAIRN_TRY(check_number(manifest, file));
     numbers.push_back(file.number);
     identities.push_back(file.identity);
   }

@@ -5,10 +5,10 @@
 #include <optional>
 #include <vector>
 
-#include "engine/build/workers.h"
 #include "engine/math/distance.h"
 #include "engine/math/pq.h"
 #include "engine/search/nearest_heap.h"
+#include "engine/workers.h"
 #include "tools/vectors.h"
 
 namespace cairn::bench {

@@ -49,16 +49,11 @@ std::uint64_t member_bytes(const Space& space, std::uint32_t degree) {
   return space.row_bytes() + LinkedRows::row_bytes(degree) + 24 + 60;
 }
 
-std::uint64_t books_bytes(std::uint32_t dim, const BuildOptions& options) {
-  return (1 + options.refine_layers.size()) * std::uint64_t{math::kCentroids} * dim * sizeof(float);
-}
-
 Result<Budget> make_budget(const Space& space, std::uint64_t count, const BuildOptions& options) {
   const std::uint64_t member = member_bytes(space, options.degree);
   // Codebooks, each also as the kernels want it; two have always been among the fixed bytes.
   const std::uint64_t layers = options.refine_layers.size();
-  const std::uint64_t books =
-      layers > 1 ? 2 * (layers - 1) * books_bytes(space.dim, options) / (layers + 1) : 0;
+  const std::uint64_t books = layers > 1 ? 2 * (layers - 1) * math::codebook_bytes(space.dim) : 0;
   const std::uint64_t per_row = count * sizeof(std::uint32_t) + count * 3 / 8 + books;
   Budget budget;
   budget.memory_bytes = options.memory_bytes;

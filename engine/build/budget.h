@@ -29,9 +29,6 @@ inline constexpr double kCopiesExpected = 1.5;
 /// RAM of a distinct vector while its partition is linked.
 std::uint64_t member_bytes(const Space& space, std::uint32_t degree);
 
-/// Of all codebooks, as they are stored.
-std::uint64_t books_bytes(std::uint32_t dim, const BuildOptions& options);
-
 /// Threads that may link at once: as many as asked for, but few where rows are long and memory
 /// short.
 std::uint32_t link_threads(const Space& space, const BuildOptions& options);

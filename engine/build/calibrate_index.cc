@@ -14,8 +14,6 @@ namespace cairn {
 namespace build {
 namespace {
 
-constexpr char kWriterLockName[] = "WRITER";
-
 CalibrateReport report_of(const layout::Calibration& calibration) {
   CalibrateReport report;
   report.curves = static_cast<std::uint32_t>(calibration.curves.size());
@@ -36,7 +34,7 @@ Result<CalibrateReport> calibrate_index(io::Fs& fs, const std::string& folder,
     CAIRN_ASSIGN(const bool exists, fs.exists(folder + "/" + layout::kManifestName));
     if (!exists)
       return fail({.code = ErrorCode::not_found, .what = "calibrate an index", .file = folder});
-    CAIRN_ASSIGN(const auto lock, fs.lock(folder + "/" + kWriterLockName));
+    CAIRN_ASSIGN(const auto lock, fs.lock(folder + "/" + layout::kWriterLockName));
     CAIRN_ASSIGN(const auto calibration, search::measure_calibration(fs, folder, options));
     CAIRN_TRY(replace_calibration(fs, folder, calibration));
     return report_of(calibration);

@@ -10,8 +10,8 @@
 #include <span>
 #include <vector>
 
-#include "engine/build/workers.h"
 #include "engine/math/tile.h"
+#include "engine/workers.h"
 
 namespace cairn::build {
 

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "engine/build/space.h"
-#include "engine/build/workers.h"
 #include "engine/math/tile.h"
+#include "engine/workers.h"
 
 namespace cairn::build {
 

@@ -35,9 +35,8 @@ std::span<std::uint8_t> codes_of(std::vector<std::byte>& bytes, const math::Code
 
 std::vector<std::uint32_t> refinement_layers(std::uint32_t refine_bytes, std::uint32_t dim,
                                              std::uint64_t vectors) {
-  const std::uint64_t book_bytes = std::uint64_t{math::kCentroids} * sizeof(float) * dim;
   const std::uint64_t layers = std::clamp<std::uint64_t>(
-      refine_bytes / kLayerBytes, 1, 1 + kLayerBooksBytes * vectors / book_bytes);
+      refine_bytes / kLayerBytes, 1, 1 + kLayerBooksBytes * vectors / math::codebook_bytes(dim));
   std::vector<std::uint32_t> bytes;
   if (refine_bytes == 0) return bytes;
   std::uint64_t begin = 0;

@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "engine/build/workers.h"
 #include "engine/math/pq.h"
+#include "engine/workers.h"
 
 namespace cairn::build {
 

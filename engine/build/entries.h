@@ -8,7 +8,7 @@
 #include <functional>
 #include <span>
 
-#include "engine/build/workers.h"
+#include "engine/workers.h"
 #include "layout/streams.h"
 
 namespace cairn::build {

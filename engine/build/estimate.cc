@@ -16,6 +16,7 @@
 #include "engine/build/sample.h"
 #include "engine/build/scatter.h"
 #include "engine/build/trial.h"
+#include "engine/math/pq.h"
 #include "io/page_file.h"
 #include "layout/streams.h"
 
@@ -227,7 +228,8 @@ class Planner {
     const double samples = pages(n * entry_bytes);
     const double nav = pages(n * form.bits * std::min(form.slices(), (options_.nav_edges + 7) / 8));
     const double blocks = n * shape.block_bytes / shape.slots;
-    const double books = static_cast<double>(books_bytes(space_.dim, options_));
+    const double books =
+        static_cast<double>((1 + options_.refine_layers.size()) * math::codebook_bytes(space_.dim));
     const double codes = pages(n * (options_.code_bytes + options_.refine_bytes) + books);
     const double labels = n * layout::kPageBytes / layout::kLabelsPerLeaf;
     const double index = blocks + codes + nav + labels + n / 8;

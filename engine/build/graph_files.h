@@ -15,7 +15,7 @@
 #include "engine/build/cell_files.h"
 #include "engine/build/graph.h"
 #include "engine/build/temp_files.h"
-#include "engine/build/workers.h"
+#include "engine/workers.h"
 #include "layout/node_block.h"
 
 namespace cairn::build {

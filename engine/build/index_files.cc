@@ -11,20 +11,31 @@ constexpr std::uint64_t kGeneration = 1;
 
 }  // namespace
 
+layout::FileRecord new_file_record(std::uint64_t index_id, Role role, std::uint64_t number,
+                                   std::uint64_t segment, std::uint32_t page_bytes) {
+  layout::FileRecord record{};
+  record.number = number;
+  record.segment = segment;
+  record.identity = layout::file_identity(index_id, role, number);
+  record.generation = kGeneration;
+  record.page_bytes = page_bytes;
+  record.role = static_cast<std::uint16_t>(role);
+  return record;
+}
+
+void fill_record(layout::FileRecord& record, const io::PageFileSummary& summary) {
+  record.pages = summary.pages;
+  record.stream_bytes = summary.stream_bytes;
+  record.digest = summary.digest;
+}
+
 std::uint64_t IndexFiles::number(IndexFile file) const {
   const auto place = static_cast<std::uint64_t>(file.role);  // roles are numbered from 1
   return file.role > Role::refine ? place - 1 + layers_ : place + file.layer;
 }
 
 layout::FileRecord IndexFiles::record(IndexFile file, std::uint32_t page_bytes) const {
-  layout::FileRecord record{};
-  record.number = number(file);
-  record.segment = kSegment;
-  record.identity = layout::file_identity(index_id_, file.role, record.number);
-  record.generation = kGeneration;
-  record.page_bytes = page_bytes;
-  record.role = static_cast<std::uint16_t>(file.role);
-  return record;
+  return new_file_record(index_id_, file.role, number(file), kSegment, page_bytes);
 }
 
 std::string IndexFiles::path(IndexFile file) const {
@@ -65,9 +76,7 @@ std::vector<layout::FileRecord> IndexFiles::records() const {
     const auto role = static_cast<Role>((*words)[0]);
     const auto layer = static_cast<std::uint32_t>(role == Role::refine ? n - number(role) : 0);
     layout::FileRecord file = record({role, layer}, static_cast<std::uint32_t>((*words)[1]));
-    file.pages = (*words)[2];
-    file.stream_bytes = (*words)[3];
-    file.digest = (*words)[4];
+    fill_record(file, {.pages = (*words)[2], .stream_bytes = (*words)[3], .digest = (*words)[4]});
     records.push_back(file);
   }
   return records;

@@ -16,6 +16,12 @@ namespace cairn::build {
 /// Of the one segment that a build makes.
 inline constexpr std::uint64_t kSegment = 1;
 
+/// The record of a new file: what its content decides is not in it yet.
+layout::FileRecord new_file_record(std::uint64_t index_id, layout::Role role, std::uint64_t number,
+                                   std::uint64_t segment, std::uint32_t page_bytes);
+/// Puts what its content decided into the record of a file.
+void fill_record(layout::FileRecord& record, const io::PageFileSummary& summary);
+
 /// A file by its role, and of refinement by its layer.
 struct IndexFile {
   IndexFile(layout::Role of_role, std::uint32_t of_layer = 0) : role(of_role), layer(of_layer) {}

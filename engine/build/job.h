@@ -12,7 +12,7 @@
 #include "engine/build/pipnn.h"
 #include "engine/build/space.h"
 #include "engine/build/temp_files.h"
-#include "engine/build/workers.h"
+#include "engine/workers.h"
 
 namespace cairn::build {
 

@@ -4,43 +4,53 @@
 
 #include "engine/build/replace_calibration.h"
 #include "engine/search/calibrate.h"
-#include "engine/search/index_folder.h"
 
 namespace cairn::build {
 namespace {
 
-/// What searches take beside the index that they open.
+/// What searches take beside the index that they open. Which states are measured must not depend on
+/// the number of threads: what is left for the index follows from the budget alone, and the threads
+/// are as many as the rest has room for.
 constexpr std::uint64_t kSearchBytesAThread = 32u << 20;
+constexpr std::uint64_t kSearchBytesMin = 2 * kSearchBytesAThread;
+constexpr std::uint64_t kSearchShare = 8;  // of the budget, one part in so many
 constexpr std::uint64_t kTruthBytes = 24u << 20;
 constexpr std::uint64_t kProgressSteps = 1000;
 
+std::uint64_t search_bytes(std::uint64_t memory_bytes) {
+  return std::max(kSearchBytesMin, memory_bytes / kSearchShare);
+}
+
 }  // namespace
 
-Status measure_recall(const Job& job, const std::function<void(const std::string&)>& log) {
+Status measure_recall(const Job& job, layout::Manifest& manifest,
+                      const std::function<void(const std::string&)>& log) {
   if (job.options.calibration_rows == 0) return {};
   io::Fs& fs = job.temp.fs();
   const std::string& folder = job.temp.folder();
-  {
-    // A manifest that names a calibration says that it was taken.
-    CAIRN_ASSIGN(const auto written, search::IndexFolder::open(fs, folder));
-    if (written.manifest().calibration() != nullptr) return {};
-  }
   CalibrateOptions options;
   options.rows = job.options.calibration_rows;
-  options.threads = job.options.threads;
   options.seed = job.seed(Stream::calibration);
-  const std::uint64_t searches = kSearchBytesAThread * job.options.threads + kTruthBytes;
-  options.memory_bytes = std::max<std::uint64_t>(
-      1, job.options.memory_bytes - std::min(job.options.memory_bytes, searches));
+  const std::uint64_t memory = job.options.memory_bytes, searches = search_bytes(memory);
+  options.threads = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(job.options.threads, searches / kSearchBytesAThread));
+  options.memory_bytes =
+      std::max<std::uint64_t>(1, memory - std::min(memory, searches + kTruthBytes));
   options.progress = [&](double share) {
     return job.tick("recall", static_cast<std::uint64_t>(share * kProgressSteps), kProgressSteps);
   };
   auto measured = search::measure_calibration(fs, folder, options);
-  if (measured) return replace_calibration(fs, folder, *measured);
-  const ErrorCode code = measured.error().code;
-  if (code != ErrorCode::over_limit && code != ErrorCode::invalid_argument)
-    return fail(std::move(measured).error());
-  log("recall is not measured: " + measured.error().to_string());
+  auto published = measured ? replace_calibration(fs, folder, *measured)
+                            : Result<layout::Manifest>(fail(std::move(measured).error()));
+  if (published) {
+    manifest = std::move(*published);
+    return {};
+  }
+  const ErrorCode code = published.error().code;
+  if (code != ErrorCode::over_limit && code != ErrorCode::invalid_argument &&
+      code != ErrorCode::unsupported)
+    return fail(std::move(published).error());
+  log("recall is not measured: " + published.error().to_string());
   return {};
 }
 

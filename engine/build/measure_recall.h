@@ -7,12 +7,15 @@
 #include <string>
 
 #include "engine/build/job.h"
+#include "layout/manifest.h"
 
 namespace cairn::build {
 
-/// Measures recall on the index in the work folder, in what of it fits the budget, and publishes
-/// the outcome there. When not even the codes fit, or there are too few vectors, the index goes
-/// without, and `log` is told.
-Status measure_recall(const Job& job, const std::function<void(const std::string&)>& log);
+/// Measures recall on the index in the work folder, in what of it fits the budget whatever the
+/// number of threads, and publishes the outcome there: `manifest` becomes the new one. A run that
+/// was cut off measures again. When not even the codes fit, there are too few vectors, or no reader
+/// would take the outcome, the index goes without, and `log` is told.
+Status measure_recall(const Job& job, layout::Manifest& manifest,
+                      const std::function<void(const std::string&)>& log);
 
 }  // namespace cairn::build

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/build/graph.h"
-#include "engine/build/workers.h"
+#include "engine/workers.h"
 #include "layout/node_block.h"
 
 namespace cairn::build {

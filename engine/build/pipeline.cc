@@ -101,7 +101,8 @@ class Pipeline {
     CAIRN_TRY(verify_written(fs_, job_.temp.folder(), job_.tick));
     CAIRN_TRY(phases_.check());
     if (job_.options.calibration_rows != 0) CAIRN_TRY(enter("recall"));
-    CAIRN_TRY(measure_recall(job_, [this](const std::string& line) { phases_.log(line); }));
+    CAIRN_TRY(measure_recall(job_, manifest_, [this](const auto& line) { phases_.log(line); }));
+    fill_report();
     return job_.journal.append(Unit::done, 0, figures());
   }
 
@@ -367,8 +368,7 @@ class Pipeline {
                            .edges = edges_ + pins_.count() - repair_dropped_,
                            .dropped = dropped_ + repair_dropped_,
                            .window_bytes = budget_.window_bytes};
-    CAIRN_ASSIGN(const auto manifest, write_index(job_, parts));
-    fill_report(manifest);
+    CAIRN_ASSIGN(manifest_, write_index(job_, parts));
     std::vector<std::uint32_t>().swap(slot_of_row_);
     return {};
   }
@@ -394,8 +394,8 @@ class Pipeline {
     report_.slots_per_block = static_cast<std::uint32_t>(slots_per_block_);
     report_.mean_degree = static_cast<double>(report_.edges) / static_cast<double>(report_.vectors);
   }
-  void fill_report(const layout::Manifest& manifest) {
-    const layout::SegmentRecord& segment = manifest.segments.front();
+  void fill_report() {
+    const layout::SegmentRecord& segment = manifest_.segments.front();
     report_.vectors = segment.vector_count;
     for (const LinkedCell& cell : linked_) report_.duplicates += cell.duplicates;
     report_.edges = segment.edge_count;
@@ -404,8 +404,8 @@ class Pipeline {
     report_.blocks = segment.slot_count / segment.slots_per_block;
     partitions_ = cells_->count();
     slots_per_block_ = segment.slots_per_block;
-    report_.disk_bytes = manifest.header.total_bytes;
-    for (const auto& file : manifest.files) report_.disk_bytes += file.pages * file.page_bytes;
+    report_.disk_bytes = manifest_.header.total_bytes;
+    for (const auto& file : manifest_.files) report_.disk_bytes += file.pages * file.page_bytes;
   }
 
   Status remove_temporaries() {
@@ -432,6 +432,7 @@ class Pipeline {
   SlotPlan plan_;
   ListShape lists_;
   std::vector<std::uint32_t> slot_of_row_;
+  layout::Manifest manifest_;  // of the written index
   std::optional<GraphFiles> graph_;
   layout::Entries entries_;
   Pins pins_;

@@ -14,7 +14,7 @@
 
 #include "engine/build/candidate_rows.h"
 #include "engine/build/prune.h"
-#include "engine/build/workers.h"
+#include "engine/workers.h"
 
 namespace cairn::build {
 

@@ -1,10 +1,12 @@
 #include "engine/build/replace_calibration.h"
 
-#include <algorithm>
 #include <charconv>
+#include <span>
+#include <utility>
 #include <vector>
 
-#include "engine/build/write_index.h"
+#include "engine/build/index_files.h"
+#include "engine/build/publish_manifest.h"
 #include "engine/search/index_folder.h"
 #include "io/page_file.h"
 
@@ -13,84 +15,78 @@ namespace {
 
 using layout::Role;
 
-constexpr std::uint64_t kGeneration = 1;
-/// Readers of manifests older than this many are not looked for; what they pin is theirs.
-constexpr std::uint64_t kSequencesAsked = 64;
-
 class Replacement {
  public:
   Replacement(io::Fs& fs, std::string folder) : fs_(fs), folder_(std::move(folder)) {}
 
-  Status run(const layout::Calibration& calibration) {
+  Result<layout::Manifest> run(const layout::Calibration& calibration) {
+    const std::vector<std::byte> stream = layout::encode_calibration(calibration);
+    CAIRN_TRY(check(stream));
     {
       CAIRN_ASSIGN(const auto opened, search::IndexFolder::open(fs_, folder_));
       manifest_ = opened.manifest();
     }
+    CAIRN_TRY(check_writable());
     CAIRN_TRY(remove_strays());
-    layout::ManifestHeader& header = manifest_.header;
-    const std::uint64_t number = header.next_file_number;
-    CAIRN_TRY(write_calibration(number, layout::encode_calibration(calibration)));
-    header.next_file_number = number + 1;
-    header.sequence += 1;
-    header.compatible |= layout::kCompatibleCalibration;
-    CAIRN_TRY(layout::check_manifest(manifest_));
-    CAIRN_TRY(write_manifest());
+    CAIRN_TRY(write_calibration(stream));
+    manifest_.header.sequence += 1;
+    manifest_.header.compatible |= layout::kCompatibleCalibration;
+    CAIRN_ASSIGN(manifest_, publish_manifest(fs_, folder_, manifest_));
     // What is left of the file before is no error of this call: the next one tries again.
     static_cast<void>(remove_strays());
-    return {};
+    return std::move(manifest_);
   }
 
  private:
   std::string path(const std::string& name) const { return folder_ + "/" + name; }
 
-  Status write_calibration(std::uint64_t number, const std::vector<std::byte>& stream) {
+  /// An index whose calibration no reader takes could not be opened any more.
+  Status check(std::span<const std::byte> stream) const {
+    auto read = layout::decode_calibration(stream);
+    if (read) return {};
+    Error error = std::move(read).error();
+    error.code = ErrorCode::unsupported;
+    error.what = "publish a calibration that no reader takes";
+    return fail(std::move(error).in_file(folder_));
+  }
+
+  /// What a bit that is not known stands for would be lost.
+  Status check_writable() const {
+    const std::uint64_t unknown = manifest_.header.readable & ~layout::kKnownReadable;
+    if (unknown == 0) return {};
+    return fail({.code = ErrorCode::unsupported,
+                 .what = "write to an index of a newer format",
+                 .file = folder_,
+                 .found = "readable feature bits " + std::to_string(unknown),
+                 .expected = "none but " + std::to_string(layout::kKnownReadable)});
+  }
+
+  Status write_calibration(std::span<const std::byte> stream) {
+    layout::ManifestHeader& header = manifest_.header;
     std::erase_if(manifest_.files, [](const layout::FileRecord& file) {
       return search::role_of(file) == Role::calibration;
     });
-    layout::FileRecord record{};
-    record.number = number;
-    record.segment = manifest_.segments.front().segment;
-    record.identity =
-        layout::file_identity(manifest_.header.index_id, Role::calibration, record.number);
-    record.generation = kGeneration;
-    record.page_bytes = layout::kPageBytes;
-    record.role = static_cast<std::uint16_t>(Role::calibration);
-    CAIRN_ASSIGN(auto writer,
-                 io::PageWriter::create(fs_, path(layout::file_name(number, Role::calibration)),
-                                        search::page_file_id(record)));
+    const std::uint64_t number = header.next_file_number++;
+    layout::FileRecord record =
+        new_file_record(header.index_id, Role::calibration, number,
+                        manifest_.segments.front().segment, layout::kPageBytes);
+    const std::string to = path(layout::file_name(number, Role::calibration));
+    // A crash may have left one of this number: no manifest names it, not even one that is pinned.
+    CAIRN_ASSIGN(const bool left, fs_.exists(to));
+    if (left) CAIRN_TRY(fs_.remove(to));
+    CAIRN_ASSIGN(auto writer, io::PageWriter::create(fs_, to, search::page_file_id(record)));
     CAIRN_TRY(writer.append_stream(stream));
     CAIRN_ASSIGN(const io::PageFileSummary summary, writer.finish());
-    record.pages = summary.pages;
-    record.stream_bytes = summary.stream_bytes;
-    record.digest = summary.digest;
+    fill_record(record, summary);
     manifest_.files.push_back(record);
     return {};
   }
 
-  Status write_manifest() {
-    const std::string temporary = path(kManifestTemporary);
-    CAIRN_ASSIGN(const bool left, fs_.exists(temporary));
-    if (left) CAIRN_TRY(fs_.remove(temporary));
-    {
-      CAIRN_ASSIGN(const auto file, fs_.create(temporary));
-      CAIRN_TRY(file->append(layout::encode_manifest(manifest_)));
-      CAIRN_TRY(file->sync());
-      CAIRN_TRY(file->close());
-    }
-    // The names of new files last before the manifest that speaks of them.
-    CAIRN_TRY(fs_.sync_dir(folder_));
-    CAIRN_TRY(fs_.rename(temporary, path(layout::kManifestName)));
-    return fs_.sync_dir(folder_);
-  }
-
   /// Calibrations that the manifest does not name, unless an older manifest may be in use.
   Status remove_strays() {
-    const std::uint64_t sequence = manifest_.header.sequence;
-    const std::uint64_t first = sequence - std::min(sequence, kSequencesAsked);
-    for (std::uint64_t older = first; older < sequence; ++older) {
-      CAIRN_ASSIGN(const bool pinned, fs_.is_pinned(path(layout::kPinsName), older));
-      if (pinned) return {};
-    }
+    CAIRN_ASSIGN(const bool pinned,
+                 fs_.is_any_pinned(path(layout::kPinsName), manifest_.header.sequence));
+    if (pinned) return {};
     CAIRN_ASSIGN(const auto names, fs_.list(folder_));
     for (const std::string& name : names) {
       std::uint64_t number = 0;
@@ -110,8 +106,8 @@ class Replacement {
 
 }  // namespace
 
-Status replace_calibration(io::Fs& fs, const std::string& folder,
-                           const layout::Calibration& calibration) {
+Result<layout::Manifest> replace_calibration(io::Fs& fs, const std::string& folder,
+                                             const layout::Calibration& calibration) {
   return Replacement(fs, folder).run(calibration);
 }
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "engine/build/pipnn.h"
-#include "engine/build/workers.h"
+#include "engine/workers.h"
 
 namespace cairn::build {
 

@@ -41,13 +41,12 @@ Result<Cells> Trainer::cells(const Budget& budget) {
 }
 
 Result<Codebooks> Trainer::load_books() {
-  const std::uint64_t floats = std::uint64_t{math::kCentroids} * job_.space.dim;
-  const std::uint64_t book_bytes = floats * sizeof(float);
+  const std::uint64_t book_bytes = math::codebook_bytes(job_.space.dim);
   const std::vector<std::uint32_t>& layers = job_.options.refine_layers;
   CAIRN_ASSIGN(auto file, job_.temp.open(books_name(), book_bytes * (1 + layers.size())));
   const auto load = [&](std::uint32_t m, std::uint64_t at) -> Result<math::Codebook> {
     math::Codebook book{.shape = {.dim = job_.space.dim, .m = m}, .centroids = {}};
-    CAIRN_ASSIGN(book.centroids, file.read_array<float>(at, floats));
+    CAIRN_ASSIGN(book.centroids, file.read_array<float>(at, book_bytes / sizeof(float)));
     math::pq_prepare(book);
     return book;
   };

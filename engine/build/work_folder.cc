@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "engine/build/journal.h"
+#include "engine/build/publish_manifest.h"
 #include "engine/build/temp_files.h"
-#include "engine/build/write_index.h"
 #include "layout/manifest.h"
 
 namespace cairn::build {
@@ -22,7 +22,7 @@ bool is_ours(const std::string& name) {
   std::uint64_t number = 0;
   const auto parsed = std::from_chars(name.data(), name.data() + name.size(), number);
   if (parsed.ec != std::errc{}) return false;
-  constexpr auto kLast = static_cast<std::uint16_t>(layout::Role::calibration);
+  constexpr auto kLast = static_cast<std::uint16_t>(layout::kRoleMax);
   for (std::uint16_t role = 1; role <= kLast; ++role)
     if (name == layout::file_name(number, static_cast<layout::Role>(role))) return true;
   return false;

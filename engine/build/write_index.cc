@@ -7,6 +7,7 @@
 
 #include "engine/build/index_files.h"
 #include "engine/build/label_runs.h"
+#include "engine/build/publish_manifest.h"
 #include "engine/build/write_cells.h"
 #include "engine/math/distance.h"
 #include "io/aligned_buffer.h"
@@ -167,14 +168,6 @@ Status write_labels(const Job& job, const IndexParts& parts, const IndexFiles& f
 
 // ---- manifest
 
-Status write_file(const Job& job, const std::string& name, std::span<const std::byte> bytes) {
-  CAIRN_TRY(job.temp.remove(name));
-  CAIRN_ASSIGN(auto file, job.temp.fs().create(job.temp.path(name)));
-  CAIRN_TRY(file->append(bytes));
-  CAIRN_TRY(file->sync());
-  return file->close();
-}
-
 layout::Manifest make_manifest(const Job& job, const IndexParts& parts, const IndexFiles& files) {
   layout::Manifest manifest;
   manifest.files = files.records();
@@ -224,16 +217,9 @@ Result<layout::Manifest> write_index(const Job& job, const IndexParts& parts) {
   CAIRN_TRY(write_cells(job, parts, files));
   CAIRN_TRY(write_entries(parts, files));
   CAIRN_TRY(write_labels(job, parts, files));
-  const layout::Manifest manifest = make_manifest(job, parts, files);
-  CAIRN_TRY(layout::check_manifest(manifest));
-  CAIRN_TRY(write_file(job, std::string(layout::kPinsName), {}));
-  const std::vector<std::byte> bytes = layout::encode_manifest(manifest);
-  CAIRN_TRY(write_file(job, kManifestTemporary, bytes));
   io::Fs& fs = job.temp.fs();
-  CAIRN_TRY(fs.rename(job.temp.path(kManifestTemporary),
-                      job.temp.path(std::string(layout::kManifestName))));
-  CAIRN_TRY(fs.sync_dir(job.temp.folder()));
-  return layout::decode_manifest(bytes);
+  CAIRN_TRY(write_file(fs, job.temp.path(layout::kPinsName), {}));
+  return publish_manifest(fs, job.temp.folder(), make_manifest(job, parts, files));
 }
 
 }  // namespace cairn::build

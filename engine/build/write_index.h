@@ -24,9 +24,6 @@
 
 namespace cairn::build {
 
-/// What the manifest is called until it is whole.
-inline constexpr char kManifestTemporary[] = "MANIFEST.tmp";
-
 /// An index of one segment. Not owned.
 struct IndexParts {
   const Scattered& scattered;

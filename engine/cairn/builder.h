@@ -67,7 +67,8 @@ struct BuildOptions {
   std::uint64_t disk_bytes = 0;
   std::uint32_t partitions = 0;  // at least so many; 0: as few as the memory allows
   /// Rows that recall is measured with at the end, so that a search can ask for it: see
-  /// CalibrateOptions. In what of the index fits into memory_bytes. 0: it is not measured.
+  /// CalibrateOptions. In what of the index fits into memory_bytes beside the searches: it decides
+  /// which states are measured, and so the bytes of the calibration. 0: it is not measured.
   std::uint32_t calibration_rows = 1000;
   bool fresh = false;  // drop what an earlier run left instead of going on
   std::function<bool(const BuildProgress&)> progress = {};  // return false to cancel
@@ -95,7 +96,8 @@ struct BuildReport {
 
 /// Builds the index of `source` in `folder`, which must not exist. The result is the same, byte for
 /// byte, for the same vectors, options and seed, whatever the number of threads and however often
-/// it was interrupted; kernels of another CPU may round differently. Errors as of Builder::add and
+/// it was interrupted; kernels of another CPU may round differently, and memory_bytes is an option:
+/// it decides on partitions and on what the calibration measures. Errors as of Builder::add and
 /// Builder::finish; also over_limit when no partitioning fits `memory_bytes` (naming the smallest
 /// budget that does) or the disk; already_exists when the work folder holds another build's state
 /// (`fresh` drops it). Time grows a little faster than vectors * dim.

@@ -37,6 +37,11 @@ struct Codebook {
   std::size_t bytes() const;  // in RAM, panels included
 };
 
+/// Of its centroids, as they are stored.
+inline std::uint64_t codebook_bytes(std::uint32_t dim) {
+  return std::uint64_t{kCentroids} * dim * sizeof(float);
+}
+
 /// Derives `panels`. Call it once after filling `centroids` by hand (pq_train has); without it
 /// pq_encode and pq_table work but derive them again on every call. O(256 * dim).
 void pq_prepare(Codebook& book);

@@ -6,11 +6,11 @@
 #include <limits>
 #include <string>
 
-#include "engine/build/workers.h"
 #include "engine/math/distance.h"
 #include "engine/math/row_check.h"
 #include "engine/math/tile.h"
 #include "engine/search/nearest_heap.h"
+#include "engine/workers.h"
 
 namespace cairn::search {
 namespace {

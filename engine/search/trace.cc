@@ -9,8 +9,8 @@
 #include <string>
 #include <utility>
 
-#include "engine/build/workers.h"
 #include "engine/guarded.h"
+#include "engine/workers.h"
 
 namespace cairn::search {
 namespace {

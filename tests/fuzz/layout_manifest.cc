@@ -49,7 +49,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FUZZ_REQUIRE(!manifest.error().found.empty() && !manifest.error().expected.empty());
     return 0;
   }
-  FUZZ_REQUIRE(encode_manifest(*manifest) == bytes);
+  // Files of unknown roles are kept, at the end of the table.
+  const auto encoded = encode_manifest(*manifest);
+  FUZZ_REQUIRE(encoded.size() == bytes.size());
+  FUZZ_REQUIRE(!manifest->foreign_files.empty() || encoded == bytes);
   FUZZ_REQUIRE(check_manifest(*manifest));
   for (const SegmentRecord& segment : manifest->segments) {
     FUZZ_REQUIRE(manifest->block_shape(segment).valid());

@@ -325,6 +325,22 @@ TEST(PosixPin, IsSeenByEveryoneUntilReleased) {
   EXPECT_FALSE(must(posix_fs().is_pinned(path, 7)));
 }
 
+TEST(PosixPin, AnyBelowIsOneQuestion) {
+  const ScratchDir dir;
+  const std::string path = dir.file("PINS");
+  EXPECT_EQ(posix_fs().is_any_pinned(path, 1).error().code, ErrorCode::not_found);
+  write_file(posix_fs(), path, {});
+  EXPECT_FALSE(must(posix_fs().is_any_pinned(path, 1'000'000)));
+  const auto pin = must(posix_fs().pin(path, 7));
+  EXPECT_FALSE(must(posix_fs().is_any_pinned(path, 0)));
+  EXPECT_FALSE(must(posix_fs().is_any_pinned(path, 7)));
+  EXPECT_TRUE(must(posix_fs().is_any_pinned(path, 8)));
+  EXPECT_TRUE(must(posix_fs().is_any_pinned(path, 1'000'000)));
+  const auto held = must(posix_fs().lock(path));  // at the byte behind the last pin
+  EXPECT_TRUE(must(posix_fs().is_any_pinned(path, kPinsEnd)));
+  EXPECT_EQ(posix_fs().is_any_pinned(path, kPinsEnd + 1).error().code, ErrorCode::invalid_argument);
+}
+
 TEST(PosixPin, WorksWithReadAccessOnly) {
   const ScratchDir dir;
   const std::string path = dir.file("PINS");

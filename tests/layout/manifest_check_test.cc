@@ -158,7 +158,6 @@ TEST(ManifestCheck, Files) {
        [](auto& m) { m.files[1].identity = m.files[9].identity; },
        {"two files of identity"}},
       {"role 0", [](auto& m) { m.files[3].role = 0; }, {"file 13: role 0", "1 to 7"}},
-      {"role 8", [](auto& m) { m.files[3].role = 8; }, {"file 13: role 8"}},
       {"reserved", [](auto& m) { m.files[3].reserved = 1; }, {"file 13: reserved 1"}},
       {"no such segment", [](auto& m) { m.files[3].segment = 4; }, {"file 13: segment 4"}},
       {"blocks of another size",
@@ -190,6 +189,36 @@ TEST(ManifestCheck, Files) {
        [](auto& m) { m.files[6].stream_bytes = 1; },
        {"file 16: stream bytes 1"}},
   });
+}
+
+/// Of a file whose role a later version adds, only what keeps others safe is asked.
+TEST(ManifestCheck, FilesOfUnknownRolesArePassedOver) {
+  Manifest m = sample_manifest();
+  FileRecord newer{};
+  newer.number = m.header.next_file_number - 1;
+  newer.segment = 77;
+  newer.identity = 5;
+  newer.role = 200;
+  newer.reserved = 3;
+  m.files.insert(m.files.begin() + 2, newer);
+  auto decoded = decode_manifest(encode_manifest(m));
+  ASSERT_TRUE(decoded) << decoded.error().to_string();
+  EXPECT_EQ(decoded->files.size(), sample_manifest().files.size());
+  ASSERT_EQ(decoded->foreign_files.size(), 1U);
+  EXPECT_EQ(std::memcmp(&decoded->foreign_files[0], &newer, sizeof newer), 0);
+  EXPECT_EQ(encode_manifest(*decoded).size(), encode_manifest(m).size());
+  EXPECT_TRUE(decode_manifest(encode_manifest(*decoded)));
+  const auto refused = [&](const auto& change, const char* word) {
+    Manifest changed = m;
+    change(changed.files[2]);
+    const auto bad = decode_manifest(encode_manifest(changed));
+    ASSERT_FALSE(bad) << word;
+    expect_error(bad.error(), ErrorCode::corrupt, {word});
+  };
+  refused([&](FileRecord& file) { file.number = m.files[0].number; }, "two files of number");
+  refused([&](FileRecord& file) { file.identity = m.files[0].identity; }, "two files of identity");
+  refused([&](FileRecord& file) { file.number = m.header.next_file_number; }, "numbers below");
+  refused([&](FileRecord& file) { file.role = 0; }, "role 0");
 }
 
 TEST(ManifestCheck, EachSegmentHasItsFiles) {

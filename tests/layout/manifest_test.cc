@@ -9,7 +9,8 @@ namespace {
 static_assert(kManifestVersion == 1 && kKnownIncompatible == 1);
 static_assert(static_cast<int>(Role::blocks) == 1 && static_cast<int>(Role::codes) == 2 &&
               static_cast<int>(Role::refine) == 3 && static_cast<int>(Role::nav) == 4 &&
-              static_cast<int>(Role::entries) == 5 && static_cast<int>(Role::labels) == 6);
+              static_cast<int>(Role::entries) == 5 && static_cast<int>(Role::labels) == 6 &&
+              static_cast<int>(Role::calibration) == 7);
 static_assert(sizeof(ManifestHeader) == 128 && sizeof(SegmentRecord) == 64 &&
               sizeof(ExtentRecord) == 48 && sizeof(FileRecord) == 64);
 static_assert(offsetof(ManifestHeader, version) == 8 && offsetof(ManifestHeader, checksum) == 24 &&
@@ -196,7 +197,12 @@ TEST(Manifest, RandomBytesBehindARightChecksumNeverDecodeToAnInvalidManifest) {
     const auto decoded = decode_manifest(bytes);
     if (!decoded) continue;
     ++accepted;
-    ASSERT_EQ(encode_manifest(*decoded), bytes) << "round " << round;
+    const auto encoded = encode_manifest(*decoded);
+    ASSERT_TRUE(decode_manifest(encoded)) << "round " << round;
+    // Files of roles that nobody knows are kept, at the end of the table.
+    if (decoded->foreign_files.empty()) {
+      ASSERT_EQ(encoded, bytes) << "round " << round;
+    }
   }
   EXPECT_GT(accepted, 250) << "free fields (seed, digest, generation) accept any value";
 }

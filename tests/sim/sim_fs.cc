@@ -273,6 +273,15 @@ Result<bool> SimFs::is_pinned(const std::string& path, std::uint64_t sequence) {
   return core_->pins.contains({*node, sequence});
 }
 
+Result<bool> SimFs::is_any_pinned(const std::string& path, std::uint64_t end) {
+  const std::lock_guard guard(core_->mutex);
+  CAIRN_TRY(core_->enter_or_fail(FsOp::is_pinned, path));
+  const auto node = core_->disk.find(path);
+  if (!node) return refuse(missing(core_->disk, path), FsOp::is_pinned, path);
+  const auto first = core_->pins.lower_bound({*node, 0});
+  return first != core_->pins.end() && first->first.first == *node && first->first.second < end;
+}
+
 Result<std::unique_ptr<io::Device>> SimFs::make_device(std::span<const io::ReadFile* const> files,
                                                        const io::DeviceOptions& options,
                                                        std::string* fallback_reason) {

@@ -87,6 +87,7 @@ class SimFs final : public io::Fs {
   Result<std::unique_ptr<io::FileLock>> pin(const std::string& path,
                                             std::uint64_t sequence) override;
   Result<bool> is_pinned(const std::string& path, std::uint64_t sequence) override;
+  Result<bool> is_any_pinned(const std::string& path, std::uint64_t end) override;
   /// Takes every backend and reports the one asked for (automatic: uring).
   Result<std::unique_ptr<io::Device>> make_device(std::span<const io::ReadFile* const> files,
                                                   const io::DeviceOptions& options,

@@ -1,6 +1,7 @@
 // cairn build as a person meets it: its options, its inputs, what it says meanwhile.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -38,6 +39,10 @@ class BuildVerb : public ::testing::Test {
                                        const std::vector<std::string>& more) {
     std::vector<std::string> all = {"build", "--index", index, "--codes", "8"};
     all.insert(all.end(), more.begin(), more.end());
+    // Recall takes longer than all else, and is not what these builds are for.
+    if (std::ranges::find(all, "--calibration") == all.end()) {
+      all.insert(all.end(), {"--calibration-rows", "0"});
+    }
     return all;
   }
 
@@ -67,6 +72,8 @@ TEST_F(BuildVerb, BadOptionsAreUsageErrors) {
   refused({"--dry-run", "--vectors", "0"}, {"--vectors", "'0'"});
   refused({"--partitions", "-1"}, {"--partitions", "'-1'"});
   refused({"--nav-edges", "many"}, {"--nav-edges", "many"});
+  refused({"--calibration", "all.u8bin", "--calibration-rows", "10"},
+          {"--calibration", "--calibration-rows"});
   refused({"--progress", "loud"}, {"--progress", "loud", "json"});
   expect_error(dir(), args("none", {}), 2, {"--input"});
   EXPECT_FALSE(std::filesystem::exists(dir().file("none")));
@@ -195,6 +202,32 @@ TEST_F(BuildVerb, AnInterruptedBuildSaysHowToGoOn) {
       << ran.err;
   EXPECT_EQ(run_cairn(dir(), command).code, 0);
   EXPECT_FALSE(std::filesystem::exists(dir().file("stopped.building")));
+}
+
+TEST_F(BuildVerb, AnInterruptedCalibrationLeavesTheIndexAndItsReport) {
+  const auto command = args("measured", {"--input", "all.u8bin", "--calibration", "all.u8bin",
+                                         "--progress", "json", "--json"});
+  const CairnProcess process(dir(), command);
+  const std::string err = dir().file("stderr.txt");
+  for (int i = 0; i < 6000 && read_text(err).find("\"calibrate\"") == std::string::npos; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  ASSERT_EQ(::kill(process.pid(), SIGTERM), 0);
+  const Ran ran = process.wait();
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(json::parse(ran.out).at("vectors"), 3000) << ran.out;
+  EXPECT_NE(ran.err.find("cancelled: terminated; the index 'measured' is whole"), std::string::npos)
+      << ran.err;
+  EXPECT_NE(ran.err.find("cairn calibrate --index measured --queries all.u8bin"), std::string::npos)
+      << ran.err;
+  EXPECT_EQ(ran.err.find("\"phase\":\"recall\""), std::string::npos) << ran.err;
+  EXPECT_NE(run_ok(dir(), {"verify", "measured", "--quiet"}).out.find("whole"), std::string::npos);
+}
+
+TEST_F(BuildVerb, ADryRunWithQueriesPlansNoRecallOfRows) {
+  const json plan = json::parse(run_ok(dir(), args("dry", {"--input", "all.u8bin", "--calibration",
+                                                           "all.u8bin", "--dry-run", "--json"}))
+                                    .out);
+  for (const json& phase : plan.at("phases")) EXPECT_NE(phase.at("name"), "recall") << plan;
 }
 
 }  // namespace

@@ -17,6 +17,8 @@
 namespace cairn::tools {
 namespace {
 
+constexpr std::uint64_t kProgressSteps = 1000;
+
 struct Options {
   std::vector<std::string> inputs, labels;
   std::string index, calibration;
@@ -75,9 +77,39 @@ Result<BuildReport> run_build(Options& options, VectorSource& source) {
   return build_index(options.index, source, options.build);
 }
 
+/// The signal says more than that a callback wanted no more.
+Error with_signal(Error error) {
+  if (const Status signal = check_interrupt(); !signal && error.code == ErrorCode::cancelled)
+    return signal.error();
+  return error;
+}
+
+/// On the index that is built: what fails here leaves it as it is.
+Status calibrate(const Options& options, const Vectors& queries) {
+  BuildProgressPrinter printer(options.style(), 0);
+  CalibrateOptions calibration{.queries = queries.batch(),
+                               .memory_bytes = options.build.memory_bytes,
+                               .threads = options.build.threads};
+  calibration.progress = [&](double share) {
+    BuildProgress step{.phase = "calibrate", .total = kProgressSteps, .share = share};
+    step.done = static_cast<std::uint64_t>(share * kProgressSteps);
+    printer.update(step);
+    return !interrupted();
+  };
+  auto measured = calibrate_index(options.index, calibration);
+  if (measured) return {};
+  Error error = with_signal(std::move(measured).error());
+  error.what += "; the index '" + options.index +
+                "' is whole, but for recall by name: 'cairn calibrate --index " + options.index +
+                " --queries " + options.calibration + "' measures it";
+  return fail(std::move(error));
+}
+
 Status build(Options& options) {
   install_interrupt();
   CAIRN_ASSIGN(const auto source, VectorFiles::open(options.inputs, options.labels));
+  // With queries of its own it is measured once the index is there.
+  if (!options.calibration.empty()) options.build.calibration_rows = 0;
   if (options.dry_run) {
     CAIRN_ASSIGN(const BuildPlan plan,
                  plan_build(options.index, *source, options.build, options.vectors));
@@ -89,25 +121,14 @@ Status build(Options& options) {
     CAIRN_ASSIGN(queries, load_vectors(options.calibration, options.build.metric));
     CAIRN_TRY(check_shape(options.calibration, queries.shape(), {source->dtype(), source->dim()},
                           "the input", "calibrate with"));
-    options.build.calibration_rows = 0;
   }
   auto report = run_build(options, *source);
-  if (!report) {
-    Error error = std::move(report).error();
-    // The signal says more than that a callback wanted no more.
-    if (const Status signal = check_interrupt(); !signal && error.code == ErrorCode::cancelled)
-      error = signal.error();
-    return fail(with_way_on(std::move(error), options.index));
-  }
-  if (queries.dim != 0)
-    CAIRN_TRY(calibrate_index(options.index, {.queries = queries.batch(),
-                                              .memory_bytes = options.build.memory_bytes,
-                                              .threads = options.build.threads}));
+  if (!report) return fail(with_way_on(with_signal(std::move(report).error()), options.index));
   if (options.json)
     print(report_json(*report).dump() + "\n");
   else if (!options.quiet)
     print(report_text(*report));
-  return {};
+  return queries.dim == 0 ? Status{} : calibrate(options, queries);
 }
 
 void declare_input(CLI::App& command, Options& options) {
@@ -153,7 +174,8 @@ void declare_index(CLI::App& command, BuildOptions& build) {
       .add_option("--calibration-rows", build.calibration_rows,
                   "Rows that recall is measured with at the end, for `--recall`, default 1000; 0: "
                   "it is not measured")
-      ->check(at_least(0));
+      ->check(at_least(0))
+      ->excludes("--calibration");
   command.add_option("--seed", build.seed, "Same seed, same bytes; default 1")->check(at_least(0));
 }
 

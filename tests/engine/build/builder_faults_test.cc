@@ -22,7 +22,7 @@ TEST(BuilderFaults, TheBuildHasPartitionsDuplicatesAndSecondCopies) {
   EXPECT_GT(undisturbed().report.duplicates, 5U);
   EXPECT_GT(undisturbed().report.copies, 1);
   EXPECT_GT(undisturbed().begun_records, 0U);
-  EXPECT_EQ(undisturbed().files.size(), 9U) << "seven files, MANIFEST and PINS";
+  EXPECT_EQ(undisturbed().files.size(), 8U) << "six files, MANIFEST and PINS";
 }
 
 /// Fails every operation in turn, once.

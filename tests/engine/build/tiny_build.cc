@@ -18,7 +18,7 @@ BuildOptions options() {
   options.refine_bytes = 2;
   options.threads = 1;
   options.partitions = 3;
-  options.calibration_rows = 4;
+  options.calibration_rows = 0;  // recall has tests of its own
   options.memory_bytes = std::uint64_t{1} << 30;
   return options;
 }

@@ -181,6 +181,9 @@ class BusyFs final : public io::Fs {
   Result<bool> is_pinned(Path path, std::uint64_t sequence) override {
     return fs_.is_pinned(path, sequence);
   }
+  Result<bool> is_any_pinned(Path path, std::uint64_t end) override {
+    return fs_.is_any_pinned(path, end);
+  }
   Result<std::unique_ptr<io::Device>> make_device(std::span<const io::ReadFile* const> files,
                                                   const io::DeviceOptions& options,
                                                   std::string* reason) override {

@@ -1,4 +1,4 @@
-#include "engine/build/workers.h"
+#include "engine/workers.h"
 
 #include <cerrno>
 #include <stdexcept>
