@@ -10,6 +10,9 @@ namespace cairn::search {
 namespace {
 
 constexpr std::size_t kMachineBytesMax = 256u << 10;
+/// Reads that are started together, where that is no more than a quarter of what may be under way:
+/// the device works while searches compute. See DESIGN.md.
+constexpr std::uint32_t kStartAtOnceMax = 8;
 
 /// A request's token says which machine wants which block: no table of what is outstanding.
 constexpr std::uint32_t kSegmentBits = 20;
@@ -153,14 +156,20 @@ void Driver::want(std::uint32_t machine, const JobSource& source) {
   m.outstanding += *count;
   if (*count > 0) m.rounds.wanted();
   room_ -= *count;
+  if (pending_.size() >= std::clamp(room_max_ / 4, 1u, kStartAtOnceMax)) submit();
   if (room_ > 0 || m.hungry) return;
   m.hungry = true;
   hungry_.push_back(machine);
 }
 
-void Driver::collect(JobSource& source, std::int64_t wait_us) {
+/// Starts the reads that are wanted, as far as the reader has room.
+void Driver::submit() {
   const std::uint32_t taken = reader_->request(pending_);
   pending_.erase(pending_.begin(), pending_.begin() + taken);
+}
+
+void Driver::collect(JobSource& source, std::int64_t wait_us) {
+  submit();
   const auto arrived = reader_->collect(arrivals_, 1, wait_us);
   if (!arrived) return give_up(arrived.error(), source);
   for (std::uint32_t i = 0; i < *arrived; ++i) arrive(arrivals_[i], source);

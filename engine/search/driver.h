@@ -108,6 +108,7 @@ class Driver {
   void advance(std::uint32_t machine, JobSource& source);
   void want(std::uint32_t machine, const JobSource& source);
   std::uint32_t width(const JobSource& source) const;
+  void submit();
   void collect(JobSource& source, std::int64_t wait_us);
   void arrive(io::BlockArrival& arrival, JobSource& source);
   Status absorb(Machine& machine, const BlockWant& want, const io::BlockArrival& arrival);

@@ -141,6 +141,7 @@ TEST_F(VerbOptions, AFileThatAnIndexMissesIsNamed) {
   int files = 0;
   for (const auto& [name, bytes] : files_of("plain")) {
     if (name.find('.') == std::string::npos) continue;  // no part of its data
+    if (name.ends_with(".calibration")) continue;       // searched by list without it
     ++files;
     const ScratchDir other;
     std::filesystem::copy(dir().file("plain"), other.file("index"),
