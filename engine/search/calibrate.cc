@@ -39,6 +39,9 @@ constexpr std::size_t kPilotQueries = 100;
 /// No longer list need be tried beyond the first recall, and a curve need not go beyond the second,
 /// by the few that say it.
 constexpr double kRecallEnough = 0.992;
+/// The same where edges in RAM make a longer list cheap in blocks: a short one that just gets there
+/// reads all it has.
+constexpr double kRecallEnoughNavigable = 0.997;
 constexpr double kPilotRecall = 0.993;
 constexpr double kPilotRecallLow = 0.9;
 constexpr float kSlackBeyondPilot = 0.02F;
@@ -238,6 +241,8 @@ class Calibrator {
 
   Status measure_state(const Snapshot& snapshot, std::vector<layout::Curve>& curves) {
     const IndexStats stats = snapshot.stats();
+    const bool navigable = stats.nav_edges_loaded != 0;
+    const double enough = navigable ? kRecallEnoughNavigable : kRecallEnough;
     double k_done = 0;
     for (const auto& [k, kth] : kth_) {
       const std::vector<std::uint32_t> sizes = list_sizes(k, stats);
@@ -248,11 +253,11 @@ class Calibrator {
                                    .slack = std::numeric_limits<float>::max(),
                                    .slack_max = std::numeric_limits<float>::max(),
                                    .threads = options_.threads};
-        std::vector<Trace> traces(queries_for(k, list));
+        std::vector<Trace> traces(queries_for(k, list, navigable));
         CAIRN_ASSIGN(const layout::Curve alone, measure_alone(snapshot, kth, options, traces));
         curves.push_back(alone);
         CAIRN_ASSIGN(curves.emplace_back(), measure_wide(snapshot, kth, options, alone, traces));
-        if (double{alone.points.back().recall} >= kRecallEnough) break;
+        if (double{alone.points.back().recall} >= enough) break;
       }
       k_done += 1;
       if (!tell(done_share_ + state_share_ * k_done / static_cast<double>(kth_.size())))
@@ -262,9 +267,10 @@ class Calibrator {
   }
 
   /// Longer lists are for a high recall, of which a mean varies less, and cost more: half of the
-  /// queries for each.
-  std::size_t queries_for(std::uint32_t k, std::size_t list) const {
-    const std::size_t share = (k >= kManyNeighbors ? kManyNeighborsShare : 1) << list;
+  /// queries for each. Not for the third: the second, with edges in RAM, is no long one.
+  std::size_t queries_for(std::uint32_t k, std::size_t list, bool navigable) const {
+    const std::size_t halvings = navigable && list > 1 ? list - 1 : list;
+    const std::size_t share = (k >= kManyNeighbors ? kManyNeighborsShare : 1) << halvings;
     return std::max<std::size_t>(1, queries_.traced.size() / share);
   }
 
