@@ -41,6 +41,7 @@ tools::RecallRow row_of(const ordered_json& object) {
           .cache_hits = optional_of(object.at("cache_hits")),
           .shared = optional_of(object.at("shared")),
           .code_distances = optional_of(object.at("code_distances")),
+          .refined_distances = optional_of(object.at("refined_distances")),
           .exact_distances = optional_of(object.at("exact_distances")),
           .index_ram_bytes = object.at("index_ram_bytes")};
 }

@@ -91,6 +91,7 @@ struct SearchCounters {
   std::uint32_t shared = 0;      // blocks that another search of the batch or thread was reading
   std::uint32_t rounds = 0;      // times the query waited for reads
   std::uint32_t code_distances = 0;
+  std::uint32_t refined_distances = 0;  // to codes that have a refinement in RAM
   std::uint32_t exact_distances = 0;
   std::uint32_t expanded = 0;  // nodes whose out-edges were followed
   SearchCounters& operator+=(const SearchCounters& other);

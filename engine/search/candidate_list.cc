@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <iterator>
+#include <limits>
 #include <tuple>
 
 namespace cairn::search {
@@ -20,30 +21,35 @@ bool same(const Candidate& a, const Candidate& b) {
   return a.distance == b.distance && a.segment == b.segment && a.slot == b.slot;
 }
 
-/// A step of a search brings a handful: insertion beats a general sort there.
-void sort_batch(Candidate* items, std::size_t count) {
-  constexpr std::size_t kInsertionMax = 24;
-  if (count > kInsertionMax) {
-    std::sort(items, items + count, before);
-    return;
+/// The places of distances[0..count) in ascending order, by counting: comparisons in whole vectors
+/// beat the branches of a sort, which nothing predicts. False when some are equal. `distances` may
+/// be written up to the next multiple of kStep.
+constexpr std::size_t kStep = 8;
+bool rank(float* distances, std::size_t count, std::uint32_t* places) {
+  std::size_t end = count;
+  for (; end % kStep != 0; ++end) distances[end] = std::numeric_limits<float>::infinity();
+  std::size_t sum = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const float mine = distances[i];
+    std::uint32_t nearer = 0;
+    for (std::size_t j = 0; j < end; j += kStep)
+      for (std::size_t l = 0; l < kStep; ++l) nearer += distances[j + l] < mine ? 1 : 0;
+    places[i] = nearer;
+    sum += nearer;
   }
-  for (std::size_t i = 1; i < count; ++i) {
-    const Candidate moving = items[i];
-    std::size_t at = i;
-    for (; at > 0 && before(moving, items[at - 1]); --at) items[at] = items[at - 1];
-    items[at] = moving;
-  }
+  return sum == count * (count - 1) / 2;
 }
 
-/// First of items[from..size) that is not before `wanted`. The comparison of distances selects
-/// without a branch, as it cannot be predicted; equal distances are rare and settled at the end.
-std::size_t lower_bound(const Candidate* items, std::size_t from, std::size_t size,
-                        const Candidate& wanted) {
-  const Candidate* base = items + from;
-  std::size_t length = size - from;
+/// First of items[0..size) that is not before `wanted`. The comparison of distances selects by
+/// a mask, as it cannot be predicted and a conditional expression became a branch under GCC 12;
+/// equal distances are rare and settled at the end.
+std::size_t lower_bound(const Candidate* items, std::size_t size, const Candidate& wanted) {
+  const Candidate* base = items;
+  std::size_t length = size;
   while (length > 1) {
     const std::size_t half = length / 2;
-    base += base[half - 1].distance < wanted.distance ? half : 0;
+    const std::size_t nearer = base[half - 1].distance < wanted.distance;
+    base += half & (std::size_t{0} - nearer);
     length -= half;
   }
   if (length == 1 && base->distance < wanted.distance) ++base;
@@ -66,7 +72,7 @@ void CandidateList::offer(std::uint32_t segment, std::span<const std::uint32_t> 
   std::size_t count = 0;
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (!(distances[i] <= limit)) continue;
-    batch_[count++] = {distances[i], segment, slots[i], flags};
+    unsorted_[count++] = {distances[i], segment, slots[i], flags};
     if (count < kBatch) continue;
     flush(count);
     count = 0;
@@ -76,22 +82,35 @@ void CandidateList::offer(std::uint32_t segment, std::span<const std::uint32_t> 
 }
 
 void CandidateList::flush(std::size_t count) {
-  sort_batch(batch_, count);
+  if (count == 0) return;
+  sort_batch(count);
   count = drop_known(count);
   if (count != 0) merge(count);
 }
 
+void CandidateList::sort_batch(std::size_t count) {
+  static_assert(kBatch % kStep == 0);
+  float distances[kBatch];
+  for (std::size_t i = 0; i < count; ++i) distances[i] = unsorted_[i].distance;
+  if (rank(distances, count, position_)) {
+    for (std::size_t i = 0; i < count; ++i) batch_[position_[i]] = unsorted_[i];
+    return;
+  }
+  std::copy_n(unsorted_, count, batch_);
+  std::sort(batch_, batch_ + count, before);
+}
+
 std::size_t CandidateList::drop_known(std::size_t count) {
   std::size_t kept = 0;
-  std::size_t from = 0;
   for (std::size_t i = 0; i < count; ++i) {
     if (kept != 0 && same(batch_[kept - 1], batch_[i])) continue;
-    from = lower_bound(items_.data(), from, items_.size(), batch_[i]);
-    if (from < items_.size() && same(items_[from], batch_[i])) {
-      items_[from].flags |= batch_[i].flags;
+    // Not from the last place on: searches that do not wait for each other overlap.
+    const std::size_t at = lower_bound(items_.data(), items_.size(), batch_[i]);
+    if (at < items_.size() && same(items_[at], batch_[i])) {
+      items_[at].flags |= batch_[i].flags;
       continue;
     }
-    position_[kept] = static_cast<std::uint32_t>(from);
+    position_[kept] = static_cast<std::uint32_t>(at);
     batch_[kept++] = batch_[i];
   }
   return kept;
@@ -120,7 +139,7 @@ void CandidateList::merge(std::size_t count) {
 
 bool CandidateList::contains(float distance, std::uint32_t segment, std::uint32_t slot) const {
   const Candidate wanted{distance, segment, slot, 0};
-  const std::size_t at = lower_bound(items_.data(), 0, items_.size(), wanted);
+  const std::size_t at = lower_bound(items_.data(), items_.size(), wanted);
   return at < items_.size() && same(items_[at], wanted);
 }
 

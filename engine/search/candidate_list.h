@@ -63,12 +63,14 @@ class CandidateList {
   static constexpr std::size_t kBatch = 64;
 
   void flush(std::size_t count);
+  void sort_batch(std::size_t count);
   std::size_t drop_known(std::size_t count);
   void merge(std::size_t count);
 
   std::vector<Candidate> items_;
   std::size_t capacity_ = 0;
   std::size_t cursor_[3] = {0, 0, 0};  // of each flag: everything before it has the flag
+  Candidate unsorted_[kBatch];
   Candidate batch_[kBatch];
   std::uint32_t position_[kBatch];  // of batch_[i], before the merge
 };

@@ -235,6 +235,7 @@ SearchCounters& SearchCounters::operator+=(const SearchCounters& other) {
   shared += other.shared;
   rounds += other.rounds;
   code_distances += other.code_distances;
+  refined_distances += other.refined_distances;
   exact_distances += other.exact_distances;
   expanded += other.expanded;
   return *this;

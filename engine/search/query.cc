@@ -85,6 +85,7 @@ void Query::State::start(const SearchRequest& search_request,
   outstanding_max = std::max(1u, limits.beam_width);
   bounded = false;
   early_stop.reset();
+  refinement_margin = {};
   slack = request->slack.value_or(0);
   scorer.emplace(limits.metric, request->query);
   codes.reset(limits.metric, request->query, segments);
@@ -138,39 +139,52 @@ BlockWant Query::State::block_of(const Candidate& candidate) const {
 
 /// Position in read_order() of the best candidate whose block was never wanted, or kNone.
 std::uint32_t Query::State::next_read() {
-  if (refining) refine_candidates();
   CandidateList& order = read_order();
   for (;;) {
     const std::uint32_t i = order.next_without(kRead, read_limit);
-    bounded = i != CandidateList::kNone && beyond_bound(order[i]);
+    const bool none = i == CandidateList::kNone;
+    if (!none) {
+      const BlockWant block = block_of(order[i]);
+      if (blocks.contains(block.segment, block.first_slot)) {
+        order.set(i, kRead);
+        continue;
+      }
+    }
+    if (refining && refine_below(none ? order.bound() : order[i].distance)) continue;
+    bounded = !none && beyond_bound(order[i]);
     if (bounded) passed_over = order[i];
-    if (i == CandidateList::kNone || bounded) return CandidateList::kNone;
-    const BlockWant block = block_of(order[i]);
-    if (!blocks.contains(block.segment, block.first_slot)) return i;
-    order.set(i, kRead);
+    return bounded ? CandidateList::kNone : i;
   }
 }
 
-/// Offers what is new in the walk's list to the list that orders the reads. All of it: the base
-/// distance bounds the refined one on neither side.
-void Query::State::refine_candidates() {
-  std::array<std::uint32_t, 16> fresh;
-  for (;;) {
-    std::size_t count = 0;
-    while (count < fresh.size()) {
-      const std::uint32_t i = list.next_without(kRefined, walk_limit);
-      if (i == CandidateList::kNone) break;
-      list.set(i, kRefined);
-      codes.prefetch_refinement(list[i].segment, list[i].slot);
-      fresh[count++] = i;
-    }
-    for (const std::uint32_t i : std::span(fresh).first(count)) {
-      const Candidate& candidate = list[i];
-      const float distance = codes.refined(candidate.segment, candidate.slot, candidate.distance);
-      refined_list.offer(candidate.segment, {&candidate.slot, 1}, &distance, 0);
-    }
-    if (count < fresh.size()) return;
+/// Offers the next few of the walk's list that may be nearer than `distance` to the list that orders
+/// the reads; false when none may. The base distance bounds the refined one on neither side, so how
+/// far the two lay apart in this search decides.
+bool Query::State::refine_below(float distance) {
+  constexpr std::size_t kFew = 16;
+  const float reach = std::min(distance, farthest_read()) + refinement_margin.margin();
+  std::array<std::uint32_t, kFew> slots;
+  std::array<float, kFew> base, refined;
+  std::uint32_t segment = 0;
+  std::size_t count = 0;
+  while (count < kFew) {
+    const std::uint32_t i = list.next_without(kRefined, walk_limit);
+    if (i == CandidateList::kNone || !(list[i].distance < reach)) break;
+    if (count != 0 && list[i].segment != segment) break;
+    list.set(i, kRefined);
+    segment = list[i].segment;
+    slots[count] = list[i].slot;
+    base[count++] = list[i].distance;
+    codes.prefetch_refinement(segment, list[i].slot);
   }
+  const bool refines = segments[segment].refine_codebook != nullptr;
+  for (std::size_t j = 0; j < count; ++j) {
+    refined[j] = codes.refined(segment, slots[j], base[j]);
+    if (refines) refinement_margin.add(base[j] - refined[j]);
+  }
+  counters.refined_distances += refines ? static_cast<std::uint32_t>(count) : 0;
+  refined_list.offer(segment, std::span(slots).first(count), refined.data(), 0);
+  return count != 0;
 }
 
 /// What a block of the segment costs in units of 4 KiB.
@@ -192,6 +206,15 @@ bool Query::State::beyond_bound(const Candidate& candidate) {
   const float ratio = 1 + (code - kth) / std::max(measure, std::numeric_limits<float>::min());
   slack_needed = ratio * (1 + kPatience * static_cast<float>(idle_blocks)) - 1;
   return slack_needed > slack;
+}
+
+/// The distance on the lists' scale beyond which beyond_bound() says no.
+float Query::State::farthest_read() const {
+  if (!bounding || !results.full()) return std::numeric_limits<float>::max();
+  const float kth = results.farthest();
+  const float measure = limits.metric == Metric::ip ? std::abs(1 - kth) : kth;
+  const float ratio = (slack + 1) / (1 + kPatience * static_cast<float>(idle_blocks));
+  return kth + (ratio - 1) * measure - (limits.metric == Metric::l2 ? 0.0f : 1.0f);
 }
 
 /// Blocks that are read whatever is in them: nothing bounds a search before it has k results, and

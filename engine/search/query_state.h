@@ -9,6 +9,7 @@
 #include "engine/search/candidate_list.h"
 #include "engine/search/code_tables.h"
 #include "engine/search/query.h"
+#include "engine/search/refinement_margin.h"
 #include "engine/search/result_heap.h"
 #include "engine/search/visited_filter.h"
 
@@ -55,7 +56,8 @@ struct Query::State {
   // The reads (query.cc).
   CandidateList& read_order() { return refining ? refined_list : list; }
   std::uint32_t next_read();
-  void refine_candidates();
+  bool refine_below(float distance);
+  float farthest_read() const;
   BlockWant block_of(const Candidate& candidate) const;
   std::uint32_t reads_of(std::uint32_t segment) const;
   std::size_t blocks_at_least() const;
@@ -78,6 +80,7 @@ struct Query::State {
   CodeTables codes;
   CandidateList list;          // by base code, walk_limit
   CandidateList refined_list;  // by refined code, read_limit; used when refining
+  RefinementMargin refinement_margin;
   VisitedFilter visited;
   BlockSet blocks;  // wanted, ever
   ResultHeap results;

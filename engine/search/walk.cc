@@ -180,7 +180,9 @@ Status Query::State::expand_block(const layout::BlockView& view, const BlockWant
     return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
   });
   for (std::uint32_t i = 0; i < count; ++i) {
-    if (!list.contains(places[i].distance, want.segment, places[i].slot)) break;
+    if (!(places[i].distance < list.bound()) &&
+        !list.contains(places[i].distance, want.segment, places[i].slot))
+      break;
     CAIRN_TRY(follow(view, places[i].slot - want.first_slot, want.segment));
   }
   return {};

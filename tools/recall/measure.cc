@@ -27,7 +27,7 @@ constexpr std::uint64_t kSliceQueries = 1024;
 struct Share {
   std::uint64_t hits = 0;
   std::uint64_t reads = 0, cache_hits = 0, shared = 0, rounds = 0;
-  std::uint64_t code_distances = 0, exact_distances = 0;
+  std::uint64_t code_distances = 0, refined_distances = 0, exact_distances = 0;
   std::vector<double> latency_us;
 
   void count(const SearchResult& result) {
@@ -36,6 +36,7 @@ struct Share {
     shared += result.counters.shared;
     rounds += result.counters.rounds;
     code_distances += result.counters.code_distances;
+    refined_distances += result.counters.refined_distances;
     exact_distances += result.counters.exact_distances;
   }
   void add(const Share& other) {
@@ -45,6 +46,7 @@ struct Share {
     shared += other.shared;
     rounds += other.rounds;
     code_distances += other.code_distances;
+    refined_distances += other.refined_distances;
     exact_distances += other.exact_distances;
     latency_us.insert(latency_us.end(), other.latency_us.begin(), other.latency_us.end());
   }
@@ -227,6 +229,7 @@ Result<RecallRow> measure_recall(const Index& index, const VectorBatch& queries,
                    .cache_hits = mean(total.cache_hits),
                    .shared = mean(total.shared),
                    .code_distances = mean(total.code_distances),
+                   .refined_distances = mean(total.refined_distances),
                    .exact_distances = mean(total.exact_distances),
                    .index_ram_bytes = index.stats().index_ram_bytes};
 }

@@ -35,7 +35,8 @@ struct RecallRow {
   double cpu_us = 0;                                        // user + system, a query
   // SearchCounters of a query on average, unset where they are not counted.
   double reads = 0, rounds = 0;
-  std::optional<double> cache_hits = {}, shared = {}, code_distances = {}, exact_distances = {};
+  std::optional<double> cache_hits = {}, shared = {}, code_distances = {};
+  std::optional<double> refined_distances = {}, exact_distances = {};
   std::uint64_t index_ram_bytes = 0;
 };
 

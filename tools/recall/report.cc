@@ -88,6 +88,7 @@ nlohmann::ordered_json recall_json(const RecallRow& row) {
           {"shared", or_null(row.shared)},
           {"cpu_us", row.cpu_us},
           {"code_distances", or_null(row.code_distances)},
+          {"refined_distances", or_null(row.refined_distances)},
           {"exact_distances", or_null(row.exact_distances)},
           {"index_ram_bytes", row.index_ram_bytes}};
 }
