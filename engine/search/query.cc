@@ -157,9 +157,9 @@ std::uint32_t Query::State::next_read() {
   }
 }
 
-/// Offers the next few of the walk's list that may be nearer than `distance` to the list that orders
-/// the reads; false when none may. The base distance bounds the refined one on neither side, so how
-/// far the two lay apart in this search decides.
+/// Offers the next few of the walk's list that may be nearer than `distance` to the list that
+/// orders the reads; false when none may. The base distance bounds the refined one on neither side,
+/// so how far the two lay apart in this search decides.
 bool Query::State::refine_below(float distance) {
   constexpr std::size_t kFew = 16;
   const float reach = std::min(distance, farthest_read()) + refinement_margin.margin();

@@ -205,10 +205,10 @@ TEST_F(IndexVerbs, RecallHasOneRowAListSize) {
           .out);
   ASSERT_EQ(rows.size(), 2U);
   for (const json& row : rows)
-    for (const char* field : {"list_size", "threads", "recall", "qps", "mean_us", "p50_us",
-                              "p99_us", "p999_us", "reads", "rounds", "cache_hits", "shared",
-                              "cpu_us", "code_distances", "refined_distances", "exact_distances",
-                              "index_ram_bytes"})
+    for (const char* field :
+         {"list_size", "threads", "recall", "qps", "mean_us", "p50_us", "p99_us", "p999_us",
+          "reads", "rounds", "cache_hits", "shared", "cpu_us", "code_distances",
+          "refined_distances", "exact_distances", "index_ram_bytes"})
       EXPECT_TRUE(row.contains(field)) << field;
   EXPECT_EQ(rows[0].at("list_size"), 10);
   EXPECT_GE(rows[0].at("recall"), 0.5);
