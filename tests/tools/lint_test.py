@@ -201,6 +201,14 @@ class Compiled(Tree):
         self.assertEqual([f[0] for f in found], ["io/bad.h"], found)
         self.assertIn("does not compile alone", found[0][2])
 
+    def test_header_that_a_source_includes_first_is_left_to_the_build(self):
+        self.write("io/first.h", "#pragma once\nextern std::vector<int> a;\n")
+        self.write("io/second.h", "#pragma once\nextern std::vector<int> b;\n")
+        self.write("io/first.cc", '// What it is.\n\n#include "io/first.h"\n\n'
+                                  '#include "io/second.h"\n')
+        found = self.found([lint.check_headers])
+        self.assertEqual([f[0] for f in found], ["io/second.h"], found)
+
     @unittest.skipUnless(lint.which("clang-format-14") or lint.which("clang-format"),
                          "clang-format is not installed")
     def test_format(self):
