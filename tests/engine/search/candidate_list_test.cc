@@ -35,12 +35,15 @@ TEST(CandidateList, AgreesWithAPlainModel) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937_64 random(seed);
-    Model model{1 + random() % 70, {}};
+    Model model{1 + random() % (seed % 2 == 0 ? 70 : 700), {}};
     CandidateList list;
     list.reset(model.capacity);
-    // A distance must be a function of the candidate; a coarse one makes ties.
-    const auto distance_of = [](std::uint32_t segment, std::uint32_t slot) {
-      return static_cast<float>((slot * 7919u + segment * 31u) % 97u);
+    // A distance must be a function of the candidate; a coarse one makes ties. Some are negative,
+    // as those of inner products are, some larger than any counter.
+    const std::uint32_t grains = seed % 3 == 0 ? 97 : 100'003;
+    const float scale = seed % 5 == 0 ? 1e30f : 1, origin = seed % 7 == 0 ? 50 : 0;
+    const auto distance_of = [=](std::uint32_t segment, std::uint32_t slot) {
+      return (static_cast<float>((slot * 7919u + segment * 31u) % grains) - origin) * scale;
     };
     for (int round = 0; round < 40; ++round) {
       const auto segment = static_cast<std::uint32_t>(random() % 3);
@@ -48,7 +51,7 @@ TEST(CandidateList, AgreesWithAPlainModel) {
       std::vector<std::uint32_t> slots;
       std::vector<float> distances;
       for (std::size_t i = random() % 200; i-- > 0;) {
-        slots.push_back(static_cast<std::uint32_t>(random() % 400));
+        slots.push_back(static_cast<std::uint32_t>(random() % 2000));
         distances.push_back(distance_of(segment, slots.back()));
       }
       list.offer(segment, slots, distances.data(), flags);
