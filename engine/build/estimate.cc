@@ -11,6 +11,7 @@
 
 #include "engine/build/cells.h"
 #include "engine/build/graph_files.h"
+#include "engine/build/measure_recall.h"
 #include "engine/build/pack.h"
 #include "engine/build/pipnn.h"
 #include "engine/build/sample.h"
@@ -244,6 +245,11 @@ class Planner {
     const auto peak = static_cast<std::uint64_t>(
         kKept * fullest_ * static_cast<double>(member_bytes(space_, options_.degree)));
     plan_.memory_bytes = std::max(budget_.peak_min_bytes, budget_.fixed_bytes + peak);
+    if (options_.calibration_rows == 0) return;
+    const auto resident = static_cast<std::uint64_t>(codes + nav);
+    plan_.memory_bytes = std::max(
+        plan_.memory_bytes,
+        budget_.fixed_bytes + std::min(resident, measured_index_bytes(options_.memory_bytes)));
   }
 
   /// Each doubling of the numbers lengthens the gaps between far targets by a bit, of 7 to a byte.

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "engine/build/replace_calibration.h"
 #include "engine/search/calibrate.h"
 
@@ -21,11 +25,24 @@ std::uint64_t search_bytes(std::uint64_t memory_bytes) {
   return std::max(kSearchBytesMin, memory_bytes / kSearchShare);
 }
 
+/// What the phases before have freed, the index would come on top of.
+void give_back_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 }  // namespace
+
+std::uint64_t measured_index_bytes(std::uint64_t memory_bytes) {
+  return std::max<std::uint64_t>(
+      1, memory_bytes - std::min(memory_bytes, search_bytes(memory_bytes) + kTruthBytes));
+}
 
 Status measure_recall(const Job& job, layout::Manifest& manifest,
                       const std::function<void(const std::string&)>& log) {
   if (job.options.calibration_rows == 0) return {};
+  give_back_memory();
   io::Fs& fs = job.temp.fs();
   const std::string& folder = job.temp.folder();
   CalibrateOptions options;
@@ -34,8 +51,7 @@ Status measure_recall(const Job& job, layout::Manifest& manifest,
   const std::uint64_t memory = job.options.memory_bytes, searches = search_bytes(memory);
   options.threads = static_cast<std::uint32_t>(
       std::min<std::uint64_t>(job.options.threads, searches / kSearchBytesAThread));
-  options.memory_bytes =
-      std::max<std::uint64_t>(1, memory - std::min(memory, searches + kTruthBytes));
+  options.memory_bytes = measured_index_bytes(memory);
   options.progress = [&](double share) {
     return job.tick("recall", static_cast<std::uint64_t>(share * kProgressSteps), kProgressSteps);
   };

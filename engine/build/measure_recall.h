@@ -3,6 +3,7 @@
 
 #include <cairn/result.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -10,6 +11,9 @@
 #include "layout/manifest.h"
 
 namespace cairn::build {
+
+/// What of a build's budget the index may take when its recall is measured.
+std::uint64_t measured_index_bytes(std::uint64_t memory_bytes);
 
 /// Measures recall on the index in the work folder, in what of it fits the budget whatever the
 /// number of threads, and publishes the outcome there: `manifest` becomes the new one. A run that

@@ -36,12 +36,12 @@ constexpr std::array kWideLevels = {0.5, 0.7, 0.8, 0.9, 0.95, 0.99};
 /// At most one row in so many is searched for.
 constexpr std::uint64_t kVectorsARow = 8;
 constexpr std::size_t kPilotQueries = 100;
-/// No longer list need be tried beyond the first recall, and a curve need not go beyond the second,
-/// by the few that say it.
-constexpr double kRecallEnough = 0.992;
-/// The same where edges in RAM make a longer list cheap in blocks: a short one that just gets there
-/// reads all it has.
-constexpr double kRecallEnoughNavigable = 0.997;
+/// No longer list need be tried than one that holds so much, by the pilot: a shorter one that only
+/// just reaches a recall reads nearly all it has, see DESIGN.md.
+constexpr double kRecallEnough = 0.997;
+/// What is usually the most to be asked for: all queries of a list must reach it too.
+constexpr double kRecallAsked = 0.99;
+/// A curve need not go beyond this, by the pilot.
 constexpr double kPilotRecall = 0.993;
 constexpr double kPilotRecallLow = 0.9;
 constexpr float kSlackBeyondPilot = 0.02F;
@@ -242,7 +242,6 @@ class Calibrator {
   Status measure_state(const Snapshot& snapshot, std::vector<layout::Curve>& curves) {
     const IndexStats stats = snapshot.stats();
     const bool navigable = stats.nav_edges_loaded != 0;
-    const double enough = navigable ? kRecallEnoughNavigable : kRecallEnough;
     double k_done = 0;
     for (const auto& [k, kth] : kth_) {
       const std::vector<std::uint32_t> sizes = list_sizes(k, stats);
@@ -254,10 +253,12 @@ class Calibrator {
                                    .slack_max = std::numeric_limits<float>::max(),
                                    .threads = options_.threads};
         std::vector<Trace> traces(queries_for(k, list, navigable));
-        CAIRN_ASSIGN(const layout::Curve alone, measure_alone(snapshot, kth, options, traces));
-        curves.push_back(alone);
-        CAIRN_ASSIGN(curves.emplace_back(), measure_wide(snapshot, kth, options, alone, traces));
-        if (double{alone.points.back().recall} >= enough) break;
+        CAIRN_ASSIGN(const Alone alone, measure_alone(snapshot, kth, options, traces));
+        curves.push_back(alone.curve);
+        CAIRN_ASSIGN(curves.emplace_back(),
+                     measure_wide(snapshot, kth, options, alone.curve, traces));
+        const bool reached = point_of(alone.curve.points, kRecallAsked) != nullptr;
+        if (reached && alone.recall_whole >= kRecallEnough) break;
       }
       k_done += 1;
       if (!tell(done_share_ + state_share_ * k_done / static_cast<double>(kth_.size())))
@@ -325,17 +326,21 @@ class Calibrator {
     return at == points.end() ? nullptr : &*at;
   }
 
-  Result<layout::Curve> measure_alone(const Snapshot& snapshot, std::span<const float> kth,
+  struct Alone {
+    layout::Curve curve;
+    double recall_whole;  // of the list read to its end, by the pilot
+  };
+  Result<Alone> measure_alone(const Snapshot& snapshot, std::span<const float> kth,
                                       TraceOptions options, std::vector<Trace>& traces) {
     const std::size_t count = traces.size();
     const std::size_t pilot = std::min(count, kPilotQueries);
     CAIRN_TRY(trace(snapshot, kth, options, 0, pilot, traces));
-    options.slack_max =
-        enough_slack(make_curve(std::span(traces).first(pilot), options.k, options.slack_max));
+    const auto few = make_curve(std::span(traces).first(pilot), options.k, options.slack_max);
+    options.slack_max = enough_slack(few);
     CAIRN_TRY(trace(snapshot, kth, options, pilot, count, traces));
     layout::Curve curve = curve_of(snapshot, options, count);
     curve.points = make_curve(traces, options.k, options.slack_max);
-    return curve;
+    return Alone{std::move(curve), few.back().recall};
   }
 
   /// A lone search at its full width. The difference to one block at a time is measured with a part

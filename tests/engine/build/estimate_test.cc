@@ -76,6 +76,24 @@ TEST(Estimate, WaitsForTheDiskOnceAFileNotOnceAVector) {
   EXPECT_LT(seconds, 600 * std::chrono::duration<double>(kDelay).count());
 }
 
+/// The finished index is opened to measure its recall: codes and edges of 2M vectors are more than
+/// a partition of theirs takes.
+TEST(Estimate, CountsTheIndexThatRecallIsMeasuredOn) {
+  const auto planned = [](BuildOptions options) {
+    const ScratchDir scratch;
+    RowsSource source(random_rows(kMeasured, 16, DType::u8, 1));
+    return must(make_plan(io::posix_fs(), scratch.file("index"), source, options, kPlanned, true))
+        .memory_bytes;
+  };
+  BuildOptions options = complete_options();
+  const std::uint64_t without = planned(options);
+  options.calibration_rows = 100;
+  const std::uint64_t with = planned(options);
+  EXPECT_GT(with, without);
+  EXPECT_GT(with, kPlanned * (options.code_bytes + options.refine_bytes));
+  EXPECT_LE(with, options.memory_bytes);
+}
+
 TEST(Estimate, LeavesNothingBehindNorWhatAKilledOneLeft) {
   const ScratchDir scratch;
   const std::string killed = scratch.file("index.calibration.building");
