@@ -73,7 +73,8 @@ struct SearchRequest {
   /// Physical reads of this query in units of 4 KiB, as SearchCounters::reads counts them; 0: no
   /// bound. Less than a block costs reads nothing.
   std::uint32_t reads_max = 0;
-  /// No read begins after it; those under way are waited for.
+  /// No read is chosen after it; those chosen before are waited for. In a batch one may begin a
+  /// little later than it was chosen.
   std::optional<std::chrono::steady_clock::time_point> deadline = {};
   /// Only labels for which this holds are returned. Navigation ignores it. Called on the searching
   /// thread; must not throw.

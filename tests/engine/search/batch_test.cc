@@ -6,6 +6,9 @@
 #include <atomic>
 #include <thread>
 
+#include "engine/search/open_index.h"
+#include "io/device.h"
+#include "io/forwarding_fs.h"
 #include "tests/engine/search/search_test_util.h"
 
 namespace cairn::search::testing {
@@ -33,6 +36,59 @@ TEST(Batch, AnswersAsOneByOneAtAnyNumberOfReadsInFlight) {
       }
     }
   EXPECT_TRUE(index->search_batch({}).empty());
+}
+
+/// Notes the most reads that were handed to a device in one go, and the most under way.
+class NotingFs final : public io::ForwardingFs {
+ public:
+  NotingFs() : io::ForwardingFs(io::posix_fs()) {}
+  Result<std::unique_ptr<io::Device>> make_device(std::span<const io::ReadFile* const> files,
+                                                  const io::DeviceOptions& options,
+                                                  std::string* fallback_reason) override {
+    CAIRN_ASSIGN(auto device, io::ForwardingFs::make_device(files, options, fallback_reason));
+    return std::make_unique<Noting>(*this, std::move(device));
+  }
+  std::size_t together_max = 0, in_flight_max = 0;
+
+ private:
+  class Noting final : public io::Device {
+   public:
+    Noting(NotingFs& fs, std::unique_ptr<io::Device> to) : fs_(fs), to_(std::move(to)) {}
+    std::uint32_t depth() const override { return to_->depth(); }
+    std::uint32_t in_flight() const override { return to_->in_flight(); }
+    io::Backend backend() const override { return to_->backend(); }
+    Result<std::uint32_t> submit(std::span<const io::ReadOp> ops) override {
+      fs_.together_max = std::max(fs_.together_max, ops.size());
+      const auto taken = to_->submit(ops);
+      fs_.in_flight_max = std::max(fs_.in_flight_max, std::size_t{to_->in_flight()});
+      return taken;
+    }
+    Result<std::uint32_t> reap(std::span<io::ReadDone> done, std::uint32_t wait_min,
+                               std::int64_t timeout_us) override {
+      return to_->reap(done, wait_min, timeout_us);
+    }
+
+   private:
+    NotingFs& fs_;
+    std::unique_ptr<io::Device> to_;
+  };
+};
+
+/// Started all at once when nothing is left to compute, reads and searches would wait for each
+/// other in turn.
+TEST(Batch, StartsReadsWhileSearchesCompute) {
+  const BuiltIndex& built = shared_index();
+  NotingFs fs;
+  const OpenOptions options{.memory_limit_bytes = smallest_limit(built.folder),
+                            .io = IoBackend::sync};
+  const auto index = must(search::open_index(fs, built.folder, options));
+  auto requests = requests_for(built, 100);
+  for (SearchRequest& request : requests) request.slack = 0.1f;
+  for (const auto& result : index->search_batch(requests, {.reads_in_flight = 32}))
+    ASSERT_TRUE(result) << result.error().to_string();
+  EXPECT_GT(fs.together_max, 1u);
+  EXPECT_LE(fs.together_max, 8u);
+  EXPECT_GT(fs.in_flight_max, 16u);
 }
 
 TEST(Batch, QueriesThatShareTheDeviceReadOneBlockAtATime) {
