@@ -169,7 +169,7 @@ bool Query::State::refine_below(float distance) {
   std::size_t count = 0;
   while (count < kFew) {
     const std::uint32_t i = list.next_without(kRefined, walk_limit);
-    if (i == CandidateList::kNone || !(list[i].distance < reach)) break;
+    if (i == CandidateList::kNone || !(list[i].distance <= reach)) break;
     if (count != 0 && list[i].segment != segment) break;
     list.set(i, kRefined);
     segment = list[i].segment;

@@ -23,7 +23,8 @@ class RefinementMargin {
     if (count_ < kCountMin) return std::numeric_limits<float>::infinity();
     const double mean = sum_ / count_;
     const double variance = std::max(0.0, squares_ / count_ - mean * mean);
-    return static_cast<float>(mean + kDeviations * std::sqrt(variance));
+    const auto margin = static_cast<float>(mean + kDeviations * std::sqrt(variance));
+    return std::isfinite(margin) ? margin : std::numeric_limits<float>::infinity();
   }
 
  private:

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "engine/search/refinement_margin.h"
 #include "tests/engine/search/query_world.h"
@@ -29,6 +31,12 @@ TEST(RefinementMargin, KeepsItsDigitsOnLargeDistances) {
   RefinementMargin margin;
   for (int i = 0; i < 1000; ++i) margin.add(1e6f + static_cast<float>(i % 2));
   EXPECT_NEAR(margin.margin(), 1e6 + 2, 0.1);
+}
+
+TEST(RefinementMargin, IsInfiniteWhereDistancesAre) {
+  RefinementMargin margin;
+  for (int i = 0; i < 20; ++i) margin.add(-std::numeric_limits<float>::infinity());
+  EXPECT_EQ(margin.margin(), std::numeric_limits<float>::infinity());
 }
 
 class Refining : public ::testing::TestWithParam<Metric> {
@@ -62,6 +70,17 @@ TEST_P(Refining, LosesNothingOfAWholeList) {
     without += recall(search(base, request).neighbors, truth(base, request));
   }
   EXPECT_GE(with, without);
+}
+
+/// So far from everything that no float holds its distances: all are equally far.
+TEST_P(Refining, AnswersAQueryThatIsInfinitelyFar) {
+  const World w = world(8);
+  const std::vector<float> far(16, 1e19f);
+  SearchRequest request = w.request(0, 10, kList);
+  request.query.data = far.data();
+  const SearchResult result = search(w, request);
+  EXPECT_EQ(result.neighbors.size(), 10u);
+  EXPECT_GE(result.counters.refined_distances, kList);
 }
 
 TEST_P(Refining, CountsNothingWhereThereIsNothing) {
