@@ -298,7 +298,7 @@ TEST_F(IndexVerbs, RecallTableNamesItsColumns) {
   const std::string table = run_ok(dir(), recall_args({"--list-size", "40"})).out;
   for (const char* column :
        {"list", "slack", "asked", "threads", "recall", "QPS", "p50", "p99", "p99.9", "reads",
-        "rounds", "cache hits", "shared", "core us", "codes", "exact", "index RAM"})
+        "rounds", "cache hits", "shared", "core us", "codes", "refined", "exact", "index RAM"})
     EXPECT_NE(table.find(column), std::string::npos) << column;
 }
 

@@ -14,6 +14,7 @@ TEST(RecallReport, WhatIsNotCountedIsADashAndNull) {
   row.recall = 0.5;
   row.cpu_us = 12.25;
   row.code_distances = 100;
+  row.refined_distances = 7;
   const auto titles = recall_titles("ef");
   const auto cells = recall_cells(row);
   ASSERT_EQ(cells.size(), titles.size());
@@ -32,11 +33,13 @@ TEST(RecallReport, WhatIsNotCountedIsADashAndNull) {
   EXPECT_EQ(cell("cache hits"), "-");
   EXPECT_EQ(cell("shared"), "-");
   EXPECT_EQ(cell("codes"), "100");
+  EXPECT_EQ(cell("refined"), "7");
   EXPECT_EQ(cell("exact"), "-");
 
   const auto object = recall_json(row);
   EXPECT_EQ(object.size(), titles.size());
   EXPECT_EQ(object.at("code_distances"), 100);
+  EXPECT_EQ(object.at("refined_distances"), 7);
   EXPECT_TRUE(object.at("exact_distances").is_null());
   EXPECT_TRUE(object.at("cache_hits").is_null());
 }

@@ -46,6 +46,7 @@ std::vector<std::string> recall_titles(std::string list_name) {
           "shared",
           "core us",
           "codes",
+          "refined",
           "exact",
           "index RAM"};
 }
@@ -67,6 +68,7 @@ std::vector<std::string> recall_cells(const RecallRow& row) {
           figure(row.shared, 2),
           microseconds(row.cpu_us),
           figure(row.code_distances, 0),
+          figure(row.refined_distances, 0),
           figure(row.exact_distances, 0),
           show_bytes(row.index_ram_bytes)};
 }
