@@ -331,7 +331,7 @@ class Calibrator {
     double recall_whole;  // of the list read to its end, by the pilot
   };
   Result<Alone> measure_alone(const Snapshot& snapshot, std::span<const float> kth,
-                                      TraceOptions options, std::vector<Trace>& traces) {
+                              TraceOptions options, std::vector<Trace>& traces) {
     const std::size_t count = traces.size();
     const std::size_t pilot = std::min(count, kPilotQueries);
     CAIRN_TRY(trace(snapshot, kth, options, 0, pilot, traces));
