@@ -202,9 +202,8 @@ bool Query::State::beyond_bound(const Candidate& candidate) {
   const float kth = results.farthest();
   const bool l2 = limits.metric == Metric::l2;
   const float code = l2 ? candidate.distance : 1 + candidate.distance;
-  const float measure = limits.metric == Metric::ip ? std::abs(1 - kth) : kth;
-  const float ratio = 1 + (code - kth) / std::max(measure, std::numeric_limits<float>::min());
-  slack_needed = ratio * (1 + kPatience * static_cast<float>(idle_blocks)) - 1;
+  const float measure = std::max(measure_of(kth), std::numeric_limits<float>::min());
+  slack_needed = (1 + (code - kth) / measure) * impatience() - 1;
   return slack_needed > slack;
 }
 
@@ -212,10 +211,17 @@ bool Query::State::beyond_bound(const Candidate& candidate) {
 float Query::State::farthest_read() const {
   if (!bounding || !results.full()) return std::numeric_limits<float>::max();
   const float kth = results.farthest();
-  const float measure = limits.metric == Metric::ip ? std::abs(1 - kth) : kth;
-  const float ratio = (slack + 1) / (1 + kPatience * static_cast<float>(idle_blocks));
-  return kth + (ratio - 1) * measure - (limits.metric == Metric::l2 ? 0.0f : 1.0f);
+  const float ratio = (slack + 1) / impatience();
+  return kth + (ratio - 1) * measure_of(kth) - (limits.metric == Metric::l2 ? 0.0f : 1.0f);
 }
+
+/// What a difference to the k-th distance is measured by.
+float Query::State::measure_of(float kth) const {
+  return limits.metric == Metric::ip ? std::abs(1 - kth) : kth;
+}
+
+/// What blocks in vain make of the ratio that slack allows.
+float Query::State::impatience() const { return 1 + kPatience * static_cast<float>(idle_blocks); }
 
 /// Blocks that are read whatever is in them: nothing bounds a search before it has k results, and
 /// no fewer can hold those that are missing.

@@ -58,6 +58,8 @@ struct Query::State {
   std::uint32_t next_read();
   bool refine_below(float distance);
   float farthest_read() const;
+  float measure_of(float kth) const;
+  float impatience() const;
   BlockWant block_of(const Candidate& candidate) const;
   std::uint32_t reads_of(std::uint32_t segment) const;
   std::size_t blocks_at_least() const;
