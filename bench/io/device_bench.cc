@@ -41,7 +41,8 @@ class TestFile {
  public:
   TestFile() {
     const char* base = std::getenv("TMPDIR");
-    path_ = std::string(base != nullptr ? base : "/tmp") + "/cairn-bench-XXXXXX";
+    path_ = std::string(base != nullptr ? base : "/tmp") + "/cairn-bench-" +
+            std::string(6, 'X');  // for mkdtemp
     if (::mkdtemp(path_.data()) == nullptr) std::exit(1);
     auto writer = must(PageWriter::create(posix_fs(), path_ + "/f", kId));
     std::vector<std::byte> chunk(1u << 20);

@@ -30,7 +30,8 @@ class ScratchDir {
  public:
   ScratchDir() {
     const char* base = std::getenv("TMPDIR");
-    path_ = std::string(base != nullptr ? base : "/tmp") + "/cairn-io-XXXXXX";
+    path_ = std::string(base != nullptr ? base : "/tmp") + "/cairn-io-" +
+            std::string(6, 'X');  // for mkdtemp
     if (::mkdtemp(path_.data()) == nullptr) std::abort();
   }
   ~ScratchDir() {
