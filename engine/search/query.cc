@@ -96,7 +96,9 @@ void Query::State::start(const SearchRequest& search_request,
     return;
   }
   const auto share = static_cast<std::uint32_t>(kEntryCodesMax / segments.size());
+  list.hold(std::min(walk_limit, kEntriesKept * segments.size()));
   for (std::uint32_t i = 0; i < segments.size(); ++i) scan_entries(i, std::max(share, 1u));
+  list.hold(walk_limit);
   expand_resident();
 }
 

@@ -101,6 +101,23 @@ TEST(CandidateList, BoundIsTheWorstOnceFull) {
   EXPECT_FALSE(list.contains(1, 1, 6));
 }
 
+TEST(CandidateList, HoldsFewerUntilToldToHoldMore) {
+  CandidateList list;
+  list.reset(4);
+  list.hold(2);
+  const std::uint32_t slots[] = {0, 1, 2, 3};
+  const float distances[] = {3, 1, 2, 0};
+  list.offer(0, slots, distances, 0);
+  EXPECT_EQ(list.size(), 2u);
+  EXPECT_EQ(list.bound(), 1);
+  list.hold(4);
+  EXPECT_EQ(list.bound(), std::numeric_limits<float>::max());
+  list.offer(0, slots, distances, 0);
+  ASSERT_EQ(list.size(), 4u);
+  EXPECT_EQ(list.bound(), 3);
+  for (std::uint32_t i = 0; i < 4; ++i) EXPECT_EQ(list[i].distance, static_cast<float>(i));
+}
+
 TEST(CandidateList, AppendedCandidatesAreSorted) {
   CandidateList list;
   list.reset(4);
