@@ -46,7 +46,7 @@ Status check_options(std::uint32_t dim, DType dtype, const BuildOptions& options
   CAIRN_TRY(within("metric", static_cast<std::uint64_t>(options.metric), 1,
                    static_cast<std::uint64_t>(Metric::cosine)));
   CAIRN_TRY(within("code_bytes", options.code_bytes, 1, kDimMax));
-  CAIRN_TRY(within("refine_bytes", options.refine_bytes, 0, kDimMax));
+  CAIRN_TRY(within("refine_bytes", options.refine_bytes.value_or(0), 0, kDimMax));
   std::uint64_t layers = 0;
   for (const std::uint32_t layer : options.refine_layers) {
     CAIRN_TRY(within("refine_layers", layer, 1, dim));
@@ -67,9 +67,9 @@ BuildOptions complete(BuildOptions options, std::uint32_t dim, std::uint64_t vec
   if (options.threads == 0) options.threads = std::max(1U, std::thread::hardware_concurrency());
   if (options.memory_bytes == 0) options.memory_bytes = search::process_memory_bytes() / 2;
   options.code_bytes = std::min(options.code_bytes, dim);
-  options.refine_bytes = std::min(options.refine_bytes, dim);
   if (options.refine_layers.empty())
-    options.refine_layers = refinement_layers(options.refine_bytes, dim, vectors);
+    options.refine_layers = refinement_layers(
+        std::min(options.refine_bytes.value_or(default_refine_bytes(dim)), dim), dim, vectors);
   options.refine_bytes =
       std::accumulate(options.refine_layers.begin(), options.refine_layers.end(), 0U);
   return options;

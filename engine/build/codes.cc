@@ -11,6 +11,11 @@ namespace {
 constexpr std::size_t kRowsPerTask = 512;
 /// Of a layer, where there may be as many as that takes.
 constexpr std::uint32_t kLayerBytes = 8;
+/// Of layers that small memory limits have room for.
+constexpr std::uint32_t kFirstBytes = 32;
+/// From which dimension on they are not enough.
+constexpr std::uint32_t kManyDimensions = 512;
+constexpr std::uint32_t kDimensionsAByte = 8;
 /// What the codebooks of all layers but the first may cost in RAM, bytes a vector.
 constexpr std::uint64_t kLayerBooksBytes = 2;
 
@@ -33,8 +38,17 @@ std::span<std::uint8_t> codes_of(std::vector<std::byte>& bytes, const math::Code
 
 }  // namespace
 
+std::uint32_t default_refine_bytes(std::uint32_t dim) {
+  return dim < kManyDimensions ? std::min(dim, kFirstBytes) : dim / kDimensionsAByte;
+}
+
 std::vector<std::uint32_t> refinement_layers(std::uint32_t refine_bytes, std::uint32_t dim,
                                              std::uint64_t vectors) {
+  if (refine_bytes >= 2 * kFirstBytes) {
+    std::vector<std::uint32_t> bytes = refinement_layers(kFirstBytes, dim, vectors);
+    bytes.push_back(refine_bytes - kFirstBytes);
+    return bytes;
+  }
   const std::uint64_t layers = std::clamp<std::uint64_t>(
       refine_bytes / kLayerBytes, 1, 1 + kLayerBooksBytes * vectors / math::codebook_bytes(dim));
   std::vector<std::uint32_t> bytes;

@@ -12,8 +12,11 @@
 
 namespace cairn::build {
 
+/// Of an index whose user says none, bytes a vector, 0..dim. See DESIGN.md, Codes in layers.
+std::uint32_t default_refine_bytes(std::uint32_t dim);
 /// How a refinement of `refine_bytes` (0..dim) is cut into layers, bytes each, for an index of
-/// `vectors`: of about 8 bytes, as many as codebooks are worth in RAM. See DESIGN.md, Codes.
+/// `vectors`: of about 8 bytes, as many as codebooks are worth in RAM; from 64 bytes on what is
+/// beyond 32 is a layer of its own. See DESIGN.md, Codes in layers.
 std::vector<std::uint32_t> refinement_layers(std::uint32_t refine_bytes, std::uint32_t dim,
                                              std::uint64_t vectors);
 

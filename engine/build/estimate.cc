@@ -231,7 +231,7 @@ class Planner {
     const double blocks = n * shape.block_bytes / shape.slots;
     const double books =
         static_cast<double>((1 + options_.refine_layers.size()) * math::codebook_bytes(space_.dim));
-    const double codes = pages(n * (options_.code_bytes + options_.refine_bytes) + books);
+    const double codes = pages(n * (options_.code_bytes + *options_.refine_bytes) + books);
     const double labels = n * layout::kPageBytes / layout::kLabelsPerLeaf;
     const double index = blocks + codes + nav + labels + n / 8;
     // At the end of: the scatter; the linking, an eighth of second copies left to go; the joining;

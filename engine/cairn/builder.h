@@ -51,8 +51,10 @@ struct BuildProgress {
 
 struct BuildOptions {
   Metric metric = Metric::l2;
-  std::uint32_t code_bytes = 32;    // base code, bytes a vector; above dim it counts as dim
-  std::uint32_t refine_bytes = 32;  // residual code on top; 0: none; above dim it counts as dim
+  std::uint32_t code_bytes = 32;  // base code, bytes a vector; above dim it counts as dim
+  /// Residual code on top, bytes a vector; 0: none; above dim it counts as dim. Unset: 32, and from
+  /// 512 dimensions on an eighth of the dimension.
+  std::optional<std::uint32_t> refine_bytes = {};
   /// Bytes of the layers of the residual code, which are loaded one by one as memory allows; they
   /// then say what refine_bytes is. Empty: chosen by refine_bytes and the number of vectors.
   std::vector<std::uint32_t> refine_layers = {};

@@ -32,8 +32,8 @@ class CandidateList {
 
   /// Empties the list. Allocates only when `capacity` exceeds every earlier one.
   void reset(std::size_t capacity);
-  /// Keeps the best `limit` from here on, at most the capacity of the last reset() and no fewer than
-  /// it holds.
+  /// Keeps the best `limit` from here on, at most the capacity of the last reset() and no fewer
+  /// than it holds.
   void hold(std::size_t limit) { capacity_ = limit; }
 
   std::size_t size() const { return items_.size(); }

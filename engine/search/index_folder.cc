@@ -12,7 +12,14 @@ std::string join(const std::string& folder, const std::string& name) { return fo
 
 Result<layout::Manifest> read_manifest(io::Fs& fs, const std::string& folder) {
   const std::string path = join(folder, layout::kManifestName);
-  CAIRN_ASSIGN(const auto file, fs.open(path, false));
+  auto opened = fs.open(path, false);
+  if (!opened && opened.error().code == ErrorCode::not_found)
+    return fail({.code = ErrorCode::not_found,
+                 .what = "open index",
+                 .file = folder,
+                 .found = "no " + std::string(layout::kManifestName) + " there",
+                 .expected = "an index whose build has ended"});
+  CAIRN_ASSIGN(const auto file, std::move(opened));
   if (file->bytes() > layout::kManifestBytesMax)
     return fail({.code = ErrorCode::corrupt,
                  .what = "read manifest",

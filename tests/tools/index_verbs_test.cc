@@ -342,7 +342,7 @@ TEST_F(IndexVerbs, ErrorsNameWhatWasFoundAndExpected) {
   expect_error(dir(), {"build", "--input", "base.u8bin", "--index", "index", "--quiet"}, 1,
                {"already_exists", "'index'"});
   expect_error(dir(), {"search", "--index", "none", "--queries", "q.u8bin"}, 1,
-               {"not_found", "none"});
+               {"not_found", "open index 'none'", "no MANIFEST there", "build has ended"});
   expect_error(dir(), {"search", "--index", "index", "--queries", "truth.bin"}, 1,
                {"extension .bin"});
   run_ok(dir(), {"generate", "--count", "3", "--dim", "8", "--dtype", "u8", "--seed", "1",

@@ -155,7 +155,8 @@ void declare_index(CLI::App& command, BuildOptions& build) {
       ->check(at_least(1));
   command
       .add_option("--refine", build.refine_bytes,
-                  "Residual code on top, bytes a vector, default 32; 0: none")
+                  "Residual code on top, bytes a vector, default 32, from 512 dimensions on an "
+                  "eighth of them; 0: none")
       ->check(at_least(0));
   command
       .add_option(

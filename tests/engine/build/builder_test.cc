@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 
+#include "engine/build/codes.h"
 #include "engine/math/pq.h"
 #include "tests/engine/build/build_test_util.h"
 #include "tests/engine/math/rows.h"
@@ -263,6 +264,34 @@ TEST(Builder, EachLayerOfRefinementTakesOffMoreOfTheError) {
   const auto errors = errors_by_layer(index);
   ASSERT_EQ(errors.size(), 6U);
   for (std::size_t p = 1; p < errors.size(); ++p) EXPECT_LT(errors[p], errors[p - 1] * 0.9) << p;
+}
+
+TEST(Builder, RefinementFollowsTheDimensionAndItsLayersTheNumberOfVectors) {
+  EXPECT_EQ(default_refine_bytes(16), 16U);
+  EXPECT_EQ(default_refine_bytes(128), 32U);
+  EXPECT_EQ(default_refine_bytes(511), 32U);
+  EXPECT_EQ(default_refine_bytes(512), 64U);
+  EXPECT_EQ(default_refine_bytes(784), 98U);
+  using Layers = std::vector<std::uint32_t>;
+  EXPECT_EQ(refinement_layers(0, 128, 500'000), Layers{});
+  EXPECT_EQ(refinement_layers(32, 128, 500'000), (Layers{6, 10, 8, 8}));
+  EXPECT_EQ(refinement_layers(32, 784, 60'000), (Layers{32}));
+  EXPECT_EQ(refinement_layers(63, 784, 60'000), (Layers{63}));
+  EXPECT_EQ(refinement_layers(98, 784, 60'000), (Layers{32, 66}));
+  EXPECT_EQ(refinement_layers(98, 784, 10'000'000), (Layers{6, 10, 8, 8, 66}));
+}
+
+/// Which the layers of an index show.
+TEST(Builder, HighDimensionsGetMoreRefinementUnlessToldOtherwise) {
+  const ScratchDir dir;
+  const Rows rows = random_rows(300, 512, DType::u8, 8);
+  BuildOptions options = small_options();
+  options.refine_bytes = {};
+  build_index(dir.file("default"), rows, options);
+  EXPECT_EQ(read_index(dir.file("default")).manifest.segments[0].refine_bytes, 64U);
+  options.refine_bytes = 0;
+  build_index(dir.file("none"), rows, options);
+  EXPECT_EQ(read_index(dir.file("none")).manifest.segments[0].refine_bytes, 0U);
 }
 
 TEST(Builder, RefusesLayersThatAreNoCodes) {

@@ -2,12 +2,19 @@
 #include <cairn/calibrate.h>
 #include <cairn/index.h>
 
+#include <unistd.h>
+
 #include <cerrno>
+#include <cstring>
+#include <fstream>
 #include <limits>
+#include <memory>
+#include <vector>
 
 #include "engine/build/replace_calibration.h"
 #include "engine/build/write_index.h"
 #include "tests/engine/build/tiny_build.h"
+#include "tests/sanitized.h"
 
 namespace cairn::build {
 namespace {
@@ -55,6 +62,38 @@ TEST(BuildCalibration, HasTheSameBytesForAnyNumberOfThreads) {
     EXPECT_TRUE(files_of(fs) == one) << threads << " threads";
   }
 }
+
+#ifdef __GLIBC__
+std::uint64_t resident_bytes() {
+  std::uint64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages >> pages;
+  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+/// Blocks that the heap keeps when they are freed, as what comes after them is in use.
+TEST(BuildCalibration, GivesBackTheMemoryThatWasFreedBefore) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer keeps what is freed";
+  constexpr std::size_t kBlock = 64u << 10, kBlocks = 1024, kBytes = kBlock * kBlocks;
+  std::vector<std::unique_ptr<char[]>> blocks(kBlocks);
+  for (auto& block : blocks) {
+    block = std::make_unique<char[]>(kBlock);
+    std::memset(block.get(), 1, kBlock);
+  }
+  const auto last = std::move(blocks.back());
+  blocks.clear();
+  const std::uint64_t before = resident_bytes();
+  std::uint64_t after = 0;
+  BuildOptions options = calibrated(1, std::uint64_t{1} << 30);
+  options.progress = [&](const BuildProgress& progress) {
+    if (progress.phase == "recall") after = resident_bytes();
+    return true;
+  };
+  sim::SimFs fs;
+  must(build_on(fs, options));
+  EXPECT_LT(after, before - kBytes / 2);
+  EXPECT_EQ(last[0], 1);
+}
+#endif
 
 /// Every other operation of the last phase fails in turn: what follows measures and publishes
 /// again.

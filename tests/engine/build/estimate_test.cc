@@ -46,7 +46,7 @@ class SlowSyncs final : public io::ForwardingFs {
 BuildOptions complete_options() {
   BuildOptions options;
   options.calibration_rows = 0;
-  options.code_bytes = options.refine_bytes = 8;
+  options.refine_bytes = options.code_bytes = 8;
   options.threads = 2;
   options.memory_bytes = std::uint64_t{1} << 30;
   return options;
@@ -90,7 +90,7 @@ TEST(Estimate, CountsTheIndexThatRecallIsMeasuredOn) {
   options.calibration_rows = 100;
   const std::uint64_t with = planned(options);
   EXPECT_GT(with, without);
-  EXPECT_GT(with, kPlanned * (options.code_bytes + options.refine_bytes));
+  EXPECT_GT(with, kPlanned * (options.code_bytes + *options.refine_bytes));
   EXPECT_LE(with, options.memory_bytes);
 }
 

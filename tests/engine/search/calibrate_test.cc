@@ -6,8 +6,10 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <memory>
 #include <random>
+#include <utility>
 
 #include "engine/search/calibrate.h"
 #include "engine/search/curve.h"
@@ -61,7 +63,7 @@ const BuiltIndex& hard_index() {
     BuildOptions options;
     options.calibration_rows = 0;
     options.degree = 24;
-    options.code_bytes = options.refine_bytes = 8;
+    options.refine_bytes = options.code_bytes = 8;
     options.nav_edges = 16;  // a state of memory for each 8
     options.threads = 2;
     std::vector<Label> labels(kVectors);
@@ -295,6 +297,28 @@ TEST(Calibrate, DoesNotDependOnThreads) {
   options.threads = 3;
   const auto three = must(measure_calibration(io::posix_fs(), hard_index().folder, options));
   EXPECT_EQ(layout::encode_calibration(one), layout::encode_calibration(three));
+}
+
+/// Most lists measured one block at a time for k of one state of memory.
+std::size_t most_lists(const layout::Calibration& calibration, std::uint32_t k) {
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t> lists;
+  std::size_t most = 0;
+  for (const layout::Curve& curve : calibration.curves)
+    if (curve.record.k == k && curve.record.width == 1)
+      most = std::max(most, ++lists[{curve.record.refine_bytes, curve.record.nav_edges}]);
+  return most;
+}
+
+/// A list that holds all there is to find ends the trying; one that does not is followed by longer.
+TEST(Calibrate, TriesLongerListsWhileRecallIsWanting) {
+  CalibrateOptions options = small();
+  options.rows = 100;
+  const auto hard = must(measure_calibration(io::posix_fs(), hard_index().folder, options));
+  EXPECT_GT(most_lists(hard, 10), 1U);
+  // A code byte a dimension of as many values: codes that are exact.
+  const auto easy = build_index({.count = kVectors, .dim = 8, .dtype = DType::u8});
+  const auto measured = must(measure_calibration(io::posix_fs(), easy->folder, options));
+  EXPECT_EQ(most_lists(measured, 10), 1U);
 }
 
 TEST(Calibrate, TakesQueriesOfAUser) {

@@ -22,7 +22,7 @@ std::unique_ptr<BuiltIndex> build_index(const IndexSpec& spec) {
   options.degree = spec.degree;
   options.code_bytes = std::min(8u, spec.dim);
   options.refine_bytes = options.code_bytes;
-  if (options.refine_bytes == 8) options.refine_layers = {2, 3, 3};
+  if (options.code_bytes == 8) options.refine_layers = {2, 3, 3};
   options.threads = 2;
   std::vector<Label> labels(spec.count);
   for (std::uint64_t i = 0; i < spec.count; ++i) labels[i] = BuiltIndex::label_of(i);
