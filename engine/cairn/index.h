@@ -61,7 +61,7 @@ struct SearchRequest {
   std::uint32_t list_size = 0;  // L: candidates kept and reranked; 0: max(2 k, 40)
   /// Lets easy searches end before their list. The code distance of what is unread has to be within
   /// (1 + slack) times the k-th best distance found, and each block in a row that gave no result
-  /// narrows that by 1/128; under inner product the k-th product takes the place of the distance.
+  /// narrows that by 1/256; under inner product the k-th product takes the place of the distance.
   /// 0 to 0.3 is usual, more where codes are coarse; it may be negative. Give it a long list_size,
   /// which stays the most that is read. Unset: the whole list is read.
   std::optional<float> slack = {};
@@ -70,6 +70,9 @@ struct SearchRequest {
   /// effort finds more. Index::effort says what it comes to. `unsupported` for an index that was
   /// not calibrated for as little as is in memory, or whose calibration cannot be read.
   std::optional<double> recall = {};
+  /// Whether edges that are in RAM are walked. false: the blocks that are read lead the way, as they
+  /// do with no edges in RAM. Where `recall` is given it chooses, by which takes less.
+  bool edges = true;
   /// Physical reads of this query in units of 4 KiB, as SearchCounters::reads counts them; 0: no
   /// bound. Less than a block costs reads nothing.
   std::uint32_t reads_max = 0;
@@ -107,6 +110,7 @@ struct SearchResult {
 /// What a wanted recall comes to, by what was measured on the index.
 struct SearchEffort {
   std::uint32_t list_size = 0;
+  bool edges = true;     // whether edges in RAM are walked
   float slack = 0;       // in a batch, with one block of each search under way
   float slack_wide = 0;  // of a lone search
   double recall = 0;     // expected
@@ -147,6 +151,7 @@ struct Explanation {
   SearchResult result;
   std::uint32_t list_size = 0;
   std::optional<float> slack = {};
+  bool edges = false;  // whether edges in RAM were walked
   /// Blocks under way at once, at most, while each may change what is wanted next. A list that is
   /// final before the first read is read with io_depth of them.
   std::uint32_t width = 0;

@@ -31,7 +31,10 @@ namespace {
 constexpr std::array<std::uint32_t, 3> kNeighbors = {1, 10, 100};
 constexpr std::uint32_t kManyNeighbors = 100;
 constexpr std::size_t kManyNeighborsShare = 8;
+/// Of the queries of a list, to compare wide searches with narrow ones, and no fewer than these for
+/// few neighbours.
 constexpr std::size_t kWideShare = 5;
+constexpr std::size_t kWideQueries = 150;
 constexpr std::array kWideLevels = {0.5, 0.7, 0.8, 0.9, 0.95, 0.99};
 /// At most one row in so many is searched for.
 constexpr std::uint64_t kVectorsARow = 8;
@@ -349,7 +352,8 @@ class Calibrator {
                                      TraceOptions options, const layout::Curve& alone,
                                      const std::vector<Trace>& traces) const {
     options.width = snapshot.limits().beam_width;
-    const std::size_t count = std::max<std::size_t>(1, traces.size() / kWideShare);
+    const std::size_t least = options.k >= kManyNeighbors ? 1 : kWideQueries;
+    const std::size_t count = std::min(traces.size(), std::max(least, traces.size() / kWideShare));
     layout::Curve curve = curve_of(snapshot, options, count);
     for (const double level : kWideLevels) {
       const layout::CurvePoint* at = point_of(alone.points, level);

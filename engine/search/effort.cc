@@ -20,8 +20,13 @@ std::uint32_t list_size_of(double size) {
   return static_cast<std::uint32_t>(std::min(4e9, std::ceil(size)));
 }
 
-double cost(const CurvePoint& point) {
-  return double{point.blocks} + double{point.codes} / kCodesPerBlock;
+double cost(double blocks, double codes) { return blocks + codes / kCodesPerBlock; }
+double cost(const CurvePoint& point) { return cost(double{point.blocks}, double{point.codes}); }
+
+bool better(const Effort& a, const Effort& b) {
+  if (a.reached != b.reached) return a.reached;
+  if (!a.reached) return a.recall > b.recall;
+  return cost(a.blocks, a.codes) < cost(b.blocks, b.codes);
 }
 
 /// Aimed at above what is asked: a curve is a mean over few queries, and less than was asked is
@@ -52,6 +57,12 @@ auto state_of(const Curve& curve) {
   return std::tuple(curve.record.refine_bytes, curve.record.nav_edges);
 }
 
+std::span<const Curve> curves_of(const layout::Calibration& calibration,
+                                 std::tuple<std::uint32_t, std::uint32_t> state) {
+  return {std::ranges::lower_bound(calibration.curves, state, {}, state_of),
+          std::ranges::upper_bound(calibration.curves, state, {}, state_of)};
+}
+
 std::size_t bytes_of(const Curve& curve) {
   return sizeof curve + curve.points.capacity() * sizeof(CurvePoint);
 }
@@ -66,6 +77,8 @@ Effort mix(const Effort& low, const Effort& high, double t) {
   mixed.recall = linear(low.recall, high.recall);
   mixed.blocks = linear(low.blocks, high.blocks);
   mixed.blocks_wide = linear(low.blocks_wide, high.blocks_wide);
+  mixed.codes = linear(low.codes, high.codes);
+  mixed.edges = low.edges && high.edges;
   mixed.reached = low.reached && high.reached;
   mixed.least = low.least || high.least;
   mixed.least_wide = low.least_wide || high.least_wide;
@@ -91,45 +104,60 @@ EffortTable::EffortTable(const layout::Calibration& calibration, std::uint32_t r
     if (holds && curve.record.width == 1) state = std::max(state, std::optional(state_of(curve)));
   }
   if (!state) return;
-  const auto first = std::ranges::lower_bound(calibration.curves, *state, {}, state_of);
-  const auto last = std::ranges::upper_bound(calibration.curves, *state, {}, state_of);
-  curves_.reserve(static_cast<std::size_t>(last - first));  // no more than ram_bytes_max() says
-  curves_.insert(curves_.end(), first, last);
+  const Curves walking = curves_of(calibration, *state);
+  const std::tuple without(std::get<0>(*state), 0U);
+  Curves led = *state == without ? Curves{} : curves_of(calibration, without);
+  if (std::ranges::none_of(led, [](const Curve& curve) { return curve.record.width == 1; }))
+    led = {};
+  curves_.reserve(led.size() + walking.size());  // no more than ram_bytes_max() says
+  curves_.insert(curves_.end(), led.begin(), led.end());
+  curves_.insert(curves_.end(), walking.begin(), walking.end());
+  walking_ = led.size();
 }
 
-EffortTable::Curves EffortTable::of(std::uint32_t k, std::uint32_t width) const {
+EffortTable::Curves EffortTable::of(Curves state, std::uint32_t k, std::uint32_t width) {
   const auto key = [](const Curve& curve) {
     return std::tuple(curve.record.k, curve.record.width);
   };
   const std::tuple wanted(k, width);
-  return {std::ranges::lower_bound(curves_, wanted, {}, key),
-          std::ranges::upper_bound(curves_, wanted, {}, key)};
+  return {std::ranges::lower_bound(state, wanted, {}, key),
+          std::ranges::upper_bound(state, wanted, {}, key)};
 }
 
 Effort EffortTable::at(std::uint32_t k, double recall) const {
+  const Curves all = curves_;
+  const Effort walking = at(all.subspan(walking_), k, recall);
+  if (walking_ == 0) return walking;
+  Effort led = at(all.first(walking_), k, recall);
+  led.edges = false;
+  return better(led, walking) ? led : walking;
+}
+
+Effort EffortTable::at(Curves state, std::uint32_t k, double recall) const {
   std::uint32_t below = 0, above = 0;  // measured k's around this one; 0: none
-  for (const Curve& curve : curves_) {
+  for (const Curve& curve : state) {
     if (curve.record.width != 1) continue;
     if (curve.record.k <= k) below = curve.record.k;
     if (curve.record.k >= k && above == 0) above = curve.record.k;
   }
-  if (below == k || below == 0) return at_measured(above, recall);
-  const Effort low = at_measured(below, recall);
+  if (below == k || below == 0) return at_measured(state, above, recall);
+  const Effort low = at_measured(state, below, recall);
   if (above != 0) {
     const double t = (std::log(k) - std::log(below)) / (std::log(above) - std::log(below));
-    return mix(low, at_measured(above, recall), t);
+    return mix(low, at_measured(state, above, recall), t);
   }
   Effort scaled = low;
   const double ratio = static_cast<double>(k) / below;
   scaled.list_size = list_size_of(low.list_size * ratio);
   scaled.blocks *= ratio;
   scaled.blocks_wide *= ratio;
+  scaled.codes *= ratio;
   return scaled;
 }
 
-Effort EffortTable::at_measured(std::uint32_t k, double recall) const {
+Effort EffortTable::at_measured(Curves state, std::uint32_t k, double recall) const {
   const double goal = recall + margin(recall);
-  const Curves curves = of(k, 1);
+  const Curves curves = of(state, k, 1);
   const auto reaches = [&](const Curve& curve) {
     return double{curve.points.back().recall} >= goal;
   };
@@ -150,7 +178,7 @@ Effort EffortTable::at_measured(std::uint32_t k, double recall) const {
   const bool least = double{chosen->points.front().recall} >= goal;
   CurvePoint wide = alone;
   bool least_wide = least;
-  for (const Curve& curve : of(k, width_max_)) {
+  for (const Curve& curve : of(state, k, width_max_)) {
     if (curve.record.list_size != chosen->record.list_size) continue;
     wide = point_at(curve, goal);
     least_wide = double{curve.points.front().recall} >= goal;
@@ -161,6 +189,7 @@ Effort EffortTable::at_measured(std::uint32_t k, double recall) const {
           .recall = double{alone.recall},
           .blocks = double{alone.blocks},
           .blocks_wide = double{wide.blocks},
+          .codes = double{alone.codes},
           .reached = double{chosen->points.back().recall} >= recall,
           .least = least,
           .least_wide = least_wide};
@@ -173,12 +202,14 @@ std::size_t EffortTable::ram_bytes() const {
 }
 
 std::size_t EffortTable::ram_bytes_max(const layout::Calibration& calibration) {
-  std::size_t most = 0, bytes = 0;
+  std::size_t most = 0, led = 0, bytes = 0;
   const Curve* before = nullptr;
   for (const Curve& curve : calibration.curves) {
+    if (before != nullptr && before->record.refine_bytes != curve.record.refine_bytes) led = 0;
     if (before != nullptr && state_of(*before) != state_of(curve)) bytes = 0;
     bytes += bytes_of(curve);
-    most = std::max(most, bytes);
+    if (curve.record.nav_edges == 0) led = bytes;
+    most = std::max(most, bytes + (curve.record.nav_edges == 0 ? 0 : led));
     before = &curve;
   }
   return most;

@@ -20,6 +20,8 @@ struct Effort {
   double recall = 0;
   double blocks = 0;  // one at a time
   double blocks_wide = 0;
+  double codes = 0;      // one block at a time
+  bool edges = true;     // whether edges in RAM are walked
   bool reached = false;  // whether the curves say that the recall is reached
   bool least = false;    // less effort was not measured: recall is what it is, or above
   bool least_wide = false;
@@ -32,13 +34,15 @@ class EffortTable {
  public:
   EffortTable() = default;
   /// The curves of what is in RAM, or else of the most that was measured and is no more than that:
-  /// the same effort finds a little more then. `width_max`: of a lone query.
+  /// the same effort finds a little more then. Beside them those of the same refinement without
+  /// edges: a search may leave edges alone. `width_max`: of a lone query.
   EffortTable(const layout::Calibration& calibration, std::uint32_t refine_bytes,
               std::uint32_t nav_edges, std::uint32_t width_max);
 
   /// Whether nothing was measured that holds for this memory.
   bool empty() const { return curves_.empty(); }
-  /// Between measured k's by the logarithm of k; beyond the largest in proportion. Not empty.
+  /// Between measured k's by the logarithm of k; beyond the largest in proportion. Walks the edges
+  /// in RAM unless blocks that lead the way reach the recall for less. Not empty.
   /// k >= 1, recall in (0, 1]. O(curves).
   Effort at(std::uint32_t k, double recall) const;
   std::size_t ram_bytes() const;
@@ -47,10 +51,12 @@ class EffortTable {
 
  private:
   using Curves = std::span<const layout::Curve>;
-  Curves of(std::uint32_t k, std::uint32_t width) const;
-  Effort at_measured(std::uint32_t k, double recall) const;
+  static Curves of(Curves state, std::uint32_t k, std::uint32_t width);
+  Effort at(Curves state, std::uint32_t k, double recall) const;
+  Effort at_measured(Curves state, std::uint32_t k, double recall) const;
 
-  std::vector<layout::Curve> curves_;  // of one state of memory, in order
+  std::vector<layout::Curve> curves_;  // of one refinement, in order: without edges, then with all
+  std::size_t walking_ = 0;            // those of the state of memory begin here
   std::uint32_t width_max_ = 1;
 };
 

@@ -44,6 +44,7 @@ class Teller {
       }
     }
     told_.list_size = query_.list_size();
+    told_.edges = query_.walks_edges();
     if (query_.bounded()) {
       told_.next_slack_needed = query_.slack_needed();
       told_.next_code_distance = query_.passed_over().distance;

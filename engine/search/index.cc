@@ -127,6 +127,7 @@ class OpenIndex final : public Index {
       const Effort effort = snapshot_->efforts().at(k, recall);
       const double reads_a_block = snapshot_->block_bytes_max() / 4096.0;
       return SearchEffort{.list_size = effort.list_size,
+                          .edges = effort.edges,
                           .slack = effort.slack_alone,
                           .slack_wide = effort.slack_wide,
                           .recall = effort.recall,

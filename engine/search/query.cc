@@ -105,7 +105,8 @@ void Query::State::start(const SearchRequest& search_request,
 void Query::State::plan() {
   slot_count = vector_count = 0;
   std::uint64_t block_count = 0;
-  bool complete = true;
+  const bool edges = request->recall ? effort.edges : request->edges;
+  bool complete = edges;
   navigable = refining = false;
   slots_per_block = 1;
   for (const Segment& segment : segments) {
@@ -114,7 +115,7 @@ void Query::State::plan() {
     slots_per_block = std::max<std::size_t>(slots_per_block, segment.shape.slots);
     block_count += (segment.slot_count + segment.shape.slots - 1) / segment.shape.slots;
     complete &= segment.nav_complete;
-    navigable |= !segment.nav.empty();
+    navigable |= edges && !segment.nav.empty();
     refining |= segment.refine_codebook != nullptr;
   }
   std::uint64_t list_size = list_size_of(*request, effort);
@@ -327,6 +328,7 @@ bool Query::bounded() const { return state_->bounded; }
 Candidate Query::passed_over() const { return state_->passed_over; }
 std::uint32_t Query::list_size() const { return static_cast<std::uint32_t>(state_->read_limit); }
 float Query::slack() const { return state_->slack; }
+bool Query::walks_edges() const { return state_->navigable; }
 std::uint32_t Query::results_of_last_block() const { return state_->block_results; }
 const SearchCounters& Query::counters() const { return state_->counters; }
 float Query::kth_distance() const {

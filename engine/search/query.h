@@ -78,6 +78,7 @@ class Query {
   Candidate passed_over() const;
   std::uint32_t list_size() const;
   float slack() const;
+  bool walks_edges() const;  // that are in RAM
   /// Vectors of the last block absorbed that were among the best then.
   std::uint32_t results_of_last_block() const;
   /// The k-th result so far; infinite while there are fewer.

@@ -97,7 +97,7 @@ struct Query::State {
   std::size_t walk_limit = 0;                      // candidates that are expanded when at hand
   std::size_t slots_per_block = 1;                 // most of a segment
   bool rerank_only = false;                        // the list is final before the first read
-  bool navigable = false;                          // some segment has edges in RAM
+  bool navigable = false;                          // some segment has edges in RAM, to be walked
   bool refining = false;            // some segment has refinement codes: they order the reads
   float slack = 0;                  // of the width at which it reads
   float slack_needed = 0;           // by the candidate that was looked at last

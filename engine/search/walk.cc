@@ -79,7 +79,7 @@ void Query::State::scan_entries(std::uint32_t segment, std::uint32_t codes_max) 
   }
   std::uint32_t left = codes_max - std::min(codes_max, heads);
   const std::size_t nearest_lists =
-      segments[segment].nav.empty() ? kEntryListsBlocksLead : kEntryListsNavigable;
+      navigable && !segments[segment].nav.empty() ? kEntryListsNavigable : kEntryListsBlocksLead;
   for (std::size_t i = 0; i < std::min(nearest_lists, nearest.size()) && left != 0; ++i) {
     const std::uint32_t begin = entries->begins[nearest.index(i)];
     const std::uint32_t end = entries->begins[nearest.index(i) + 1];

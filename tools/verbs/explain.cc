@@ -46,8 +46,10 @@ std::string why_it_ended(const Explanation& told) {
 }
 
 void print_text(const Explanation& told, const IndexStats& stats, const SearchRequest& request) {
-  print(fmt::format("in RAM: codes of {} + {} bytes, {} edges a vector\n", stats.code_bytes,
-                    stats.refine_bytes_loaded, stats.nav_edges_loaded));
+  const bool idle = stats.nav_edges_loaded != 0 && !told.edges;
+  print(fmt::format("in RAM: codes of {} + {} bytes, {} edges a vector{}\n", stats.code_bytes,
+                    stats.refine_bytes_loaded, stats.nav_edges_loaded,
+                    idle ? ", which are left alone: blocks lead to this recall for less" : ""));
   if (request.recall) print(fmt::format("recall {:g} asked for: ", *request.recall));
   print(fmt::format("a list of {}{}, {} blocks under way at most\n", told.list_size,
                     told.slack ? fmt::format(", slack {:.3f}", *told.slack) : "", told.width));
@@ -106,6 +108,7 @@ void print_json(const Explanation& told) {
   const nlohmann::ordered_json object = {{"list_size", told.list_size},
                                          {"slack", number(told.slack)},
                                          {"width", told.width},
+                                         {"edges_walked", told.edges},
                                          {"entry_code_distances", told.entry_code_distances},
                                          {"entry_expanded", told.entry_expanded},
                                          {"reads", reads},

@@ -125,6 +125,41 @@ TEST(Effort, NoListIsLongerThanANumberCanSay) {
   EXPECT_EQ(hostile.at(5000, 0.9).list_size, 4'000'000'000);
 }
 
+/// With edges the walk trusts the codes; where these are coarse, blocks find what it does not.
+TEST(Effort, LeavesEdgesAloneWhereBlocksLeadForLess) {
+  const Calibration calibration = {
+      .source = layout::CalibrationSource::rows,
+      .curves = {curve(8, 0, 10, 1, 64, {{0, 0.8F, 9, 800}, {0.3F, 1, 20, 2400}}),
+                 curve(8, 0, 10, kWide, 64, {{0, 0.8F, 9, 800}, {0.1F, 1, 24, 2400}}),
+                 curve(8, 0, 100, 1, 400, {{0, 0.8F, 90, 800}, {0.3F, 1, 200, 2400}}),
+                 curve(8, 16, 10, 1, 20, {{0, 0.9F, 6, 800}, {0.1F, 0.96F, 40, 1600}}),
+                 curve(8, 16, 100, 1, 140, {{0, 0.9F, 60, 800}, {0.2F, 1, 90, 1600}}),
+                 curve(8, 24, 10, 1, 20, {{0, 0.9F, 5, 800}, {0.1F, 1, 10, 1600}})}};
+  const EffortTable table(calibration, 8, 16, kWide);
+  EXPECT_TRUE(table.at(10, 0.9).edges);
+  EXPECT_EQ(table.at(10, 0.9).list_size, 20U);
+  const Effort led = table.at(10, 0.95);
+  EXPECT_FALSE(led.edges);
+  EXPECT_EQ(led.list_size, 64U);
+  EXPECT_FLOAT_EQ(led.slack_wide, static_cast<float>(0.1 * (0.954 - 0.8) / 0.2));
+  EXPECT_FALSE(table.at(10, 0.99).edges) << "the walk does not get there";
+  EXPECT_TRUE(table.at(100, 0.99).edges);
+  EXPECT_TRUE(EffortTable(calibration, 8, 24, kWide).at(10, 0.99).edges);
+  for (const std::uint32_t edges : {0U, 16U, 24U})
+    EXPECT_LE(EffortTable(calibration, 8, edges, kWide).ram_bytes(),
+              EffortTable::ram_bytes_max(calibration));
+}
+
+/// Without a curve of one block at a time there is nothing to compare.
+TEST(Effort, CurvesOfWideSearchesAloneAreLeftOut) {
+  Calibration calibration = sample();
+  calibration.curves.back().record.refine_bytes = 0;
+  calibration.curves.erase(calibration.curves.begin(), calibration.curves.begin() + 2);
+  calibration.curves.erase(calibration.curves.begin() + 1);
+  ASSERT_EQ(calibration.curves.size(), 2U);
+  EXPECT_TRUE(EffortTable(calibration, 0, 16, kWide).at(10, 0.9).edges);
+}
+
 TEST(Effort, HoldsForWhatIsInMemoryOrForLess) {
   EXPECT_NEAR(table(8, 16).at(10, 0.9).blocks, 6.24, 1e-5);
   EXPECT_NEAR(table(32, 24).at(10, 0.9).blocks, 6.24, 1e-5);

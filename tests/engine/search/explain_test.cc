@@ -34,6 +34,22 @@ TEST(Explain, TellsTheSearchThatWasAskedFor) {
   }
 }
 
+/// As in an index that has no edges in RAM, and knows as much of its codes.
+TEST(Explain, EdgesAreLeftAloneWhenToldSo) {
+  const auto index = open_index(shared_index(), shallow(1));
+  ASSERT_GT(index->stats().nav_edges_loaded, 0U);
+  SearchRequest request = request_for(shared_index(), 4);
+  const Explanation walked = must(index->explain(request));
+  EXPECT_TRUE(walked.edges);
+  EXPECT_GT(walked.entry_expanded, 0U);
+  request.edges = false;
+  const Explanation led = must(index->explain(request));
+  EXPECT_FALSE(led.edges);
+  EXPECT_EQ(led.entry_expanded, 0U);
+  EXPECT_GT(led.reads.front().expanded, 0U);
+  EXPECT_EQ(led.result.neighbors.front().label, BuiltIndex::label_of(4));
+}
+
 TEST(Explain, AListOfAllVectorsFindsTheNearest) {
   const BuiltIndex& built = shared_index();
   const auto index = open_index(built, shallow(2));
