@@ -70,8 +70,8 @@ struct SearchRequest {
   /// effort finds more. Index::effort says what it comes to. `unsupported` for an index that was
   /// not calibrated for as little as is in memory, or whose calibration cannot be read.
   std::optional<double> recall = {};
-  /// Whether edges that are in RAM are walked. false: the blocks that are read lead the way, as they
-  /// do with no edges in RAM. Where `recall` is given it chooses, by which takes less.
+  /// Whether edges that are in RAM are walked. false: the blocks that are read lead the way, as
+  /// they do with no edges in RAM. Where `recall` is given it chooses, by which takes less.
   bool edges = true;
   /// Physical reads of this query in units of 4 KiB, as SearchCounters::reads counts them; 0: no
   /// bound. Less than a block costs reads nothing.
