@@ -16,7 +16,8 @@ constexpr std::uint32_t kFirstBytes = 32;
 /// From which dimension on they are not enough.
 constexpr std::uint32_t kManyDimensions = 512;
 constexpr std::uint32_t kDimensionsAByte = 8;
-/// What the codebooks of all layers but the first may cost in RAM, bytes a vector.
+/// What the codebooks of all layers but the first may cost in RAM, bytes a vector; what is beyond
+/// kFirstBytes has one more.
 constexpr std::uint64_t kLayerBooksBytes = 2;
 
 /// rows -= what their codes decode to.

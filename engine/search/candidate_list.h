@@ -1,7 +1,7 @@
 // The bounded list of a search: candidates ascending by (code distance, segment, slot), the worst
 // dropped first. A candidate is told from another by that whole key alone, so offering one twice is
-// harmless, and once the list is full its bound only falls: what was refused or dropped can never
-// come back.
+// harmless, and once the list is full its bound only falls, unless it is told to hold more: what
+// was refused or dropped can never come back.
 #pragma once
 
 #include <cstddef>

@@ -24,8 +24,8 @@ double cost(double blocks, double codes) { return blocks + codes / kCodesPerBloc
 double cost(const CurvePoint& point) { return cost(double{point.blocks}, double{point.codes}); }
 
 bool better(const Effort& a, const Effort& b) {
-  if (a.reached != b.reached) return a.reached;
-  if (!a.reached) return a.recall > b.recall;
+  if (a.enough != b.enough) return a.enough;
+  if (!a.enough) return a.recall > b.recall;
   return cost(a.blocks, a.codes) < cost(b.blocks, b.codes);
 }
 
@@ -78,7 +78,8 @@ Effort mix(const Effort& low, const Effort& high, double t) {
   mixed.blocks = linear(low.blocks, high.blocks);
   mixed.blocks_wide = linear(low.blocks_wide, high.blocks_wide);
   mixed.codes = linear(low.codes, high.codes);
-  mixed.edges = low.edges && high.edges;
+  mixed.edges = low.edges;
+  mixed.enough = low.enough && high.enough;
   mixed.reached = low.reached && high.reached;
   mixed.least = low.least || high.least;
   mixed.least_wide = low.least_wide || high.least_wide;
@@ -128,8 +129,7 @@ Effort EffortTable::at(std::uint32_t k, double recall) const {
   const Curves all = curves_;
   const Effort walking = at(all.subspan(walking_), k, recall);
   if (walking_ == 0) return walking;
-  Effort led = at(all.first(walking_), k, recall);
-  led.edges = false;
+  const Effort led = at(all.first(walking_), k, recall);
   return better(led, walking) ? led : walking;
 }
 
@@ -190,6 +190,8 @@ Effort EffortTable::at_measured(Curves state, std::uint32_t k, double recall) co
           .blocks = double{alone.blocks},
           .blocks_wide = double{wide.blocks},
           .codes = double{alone.codes},
+          .edges = chosen->record.nav_edges != 0,
+          .enough = reaches(*chosen),
           .reached = double{chosen->points.back().recall} >= recall,
           .least = least,
           .least_wide = least_wide};

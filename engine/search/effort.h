@@ -21,7 +21,8 @@ struct Effort {
   double blocks = 0;  // one at a time
   double blocks_wide = 0;
   double codes = 0;      // one block at a time
-  bool edges = true;     // whether edges in RAM are walked
+  bool edges = false;    // whether edges in RAM are walked: as it was measured
+  bool enough = false;   // whether the curves reach what is aimed at, a little above what is asked
   bool reached = false;  // whether the curves say that the recall is reached
   bool least = false;    // less effort was not measured: recall is what it is, or above
   bool least_wide = false;
@@ -35,7 +36,8 @@ class EffortTable {
   EffortTable() = default;
   /// The curves of what is in RAM, or else of the most that was measured and is no more than that:
   /// the same effort finds a little more then. Beside them those of the same refinement without
-  /// edges: a search may leave edges alone. `width_max`: of a lone query.
+  /// edges: a search may leave edges alone, and does where none were measured. `width_max`: of a
+  /// lone query.
   EffortTable(const layout::Calibration& calibration, std::uint32_t refine_bytes,
               std::uint32_t nav_edges, std::uint32_t width_max);
 

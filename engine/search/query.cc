@@ -96,7 +96,7 @@ void Query::State::start(const SearchRequest& search_request,
     return;
   }
   const auto share = static_cast<std::uint32_t>(kEntryCodesMax / segments.size());
-  list.hold(std::min(walk_limit, kEntriesKept * segments.size()));
+  list.hold(std::min(walk_limit, std::max(read_limit, kEntriesKept * segments.size())));
   for (std::uint32_t i = 0; i < segments.size(); ++i) scan_entries(i, std::max(share, 1u));
   list.hold(walk_limit);
   expand_resident();
@@ -328,7 +328,9 @@ bool Query::bounded() const { return state_->bounded; }
 Candidate Query::passed_over() const { return state_->passed_over; }
 std::uint32_t Query::list_size() const { return static_cast<std::uint32_t>(state_->read_limit); }
 float Query::slack() const { return state_->slack; }
-bool Query::walks_edges() const { return state_->navigable; }
+bool Query::walks_edges() const {
+  return state_->navigable && state_->read_limit != state_->slot_count;
+}
 std::uint32_t Query::results_of_last_block() const { return state_->block_results; }
 const SearchCounters& Query::counters() const { return state_->counters; }
 float Query::kth_distance() const {

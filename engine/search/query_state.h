@@ -22,8 +22,9 @@ inline constexpr std::uint32_t kEntryCodesMax = 16384;
 /// in RAM it only saves steps, and more than 2 lists cost more than they save.
 inline constexpr std::uint32_t kEntryListsBlocksLead = 8;
 inline constexpr std::uint32_t kEntryListsNavigable = 2;
-/// Scored entry points that are kept, a segment: the walk starts at the nearest, and to put more in
-/// order costs time that brings nothing. See DESIGN.md.
+/// Scored entry points that are kept, times the segments, unless more blocks are to be read: the
+/// walk starts at the nearest, and to put more in order costs time that brings nothing. See
+/// DESIGN.md.
 inline constexpr std::size_t kEntriesKept = 16;
 /// Candidates kept and walked for a search that reads the blocks of the best `list_size`: a wider
 /// walk costs time in RAM but no read. Where refined codes choose what is read, the base codes need

@@ -35,6 +35,7 @@ TEST(RecallReport, WhatIsNotCountedIsADashAndNull) {
   EXPECT_EQ(cell("codes"), "100");
   EXPECT_EQ(cell("refined"), "7");
   EXPECT_EQ(cell("exact"), "-");
+  EXPECT_EQ(cell("edges"), "-");
 
   const auto object = recall_json(row);
   EXPECT_EQ(object.size(), titles.size());

@@ -208,15 +208,18 @@ Result<RecallRow> measure_recall(const Index& index, const VectorBatch& queries,
   const auto mean = [n](std::uint64_t sum) { return static_cast<double>(sum) / n; };
   std::uint32_t list_size = options.list_size;
   std::optional<double> slack = options.slack;
+  std::uint32_t edges = index.stats().nav_edges_loaded;
   if (options.recall) {
     CAIRN_ASSIGN(const SearchEffort effort, index.effort(options.k, *options.recall));
     list_size = effort.list_size;
     slack = double{options.batch_reads != 0 ? effort.slack : effort.slack_wide};
+    if (!effort.edges) edges = 0;
   }
   return RecallRow{.list_size = list_size,
                    .threads = options.threads,
                    .asked = options.recall,
                    .slack = slack,
+                   .edges = edges,
                    .recall = static_cast<double>(total.hits) / (n * k),
                    .qps = n / wall_s,
                    .mean_us = latency.mean_us,

@@ -30,6 +30,7 @@ struct RecallRow {
   std::uint32_t list_size = 0, threads = 1;
   std::optional<double> asked = {};  // recall, and then what it came to
   std::optional<double> slack = {};
+  std::optional<std::uint32_t> edges = {};  // in RAM of each node, as far as they are walked
   double recall = 0, qps = 0;
   double mean_us = 0, p50_us = 0, p99_us = 0, p999_us = 0;  // of one query; 0 in a batch
   double cpu_us = 0;                                        // user + system, a query

@@ -22,7 +22,8 @@ std::string figure(const std::optional<double>& value, int decimals) {
   return value ? fmt::format("{:.{}f}", *value, decimals) : "-";
 }
 
-nlohmann::ordered_json or_null(const std::optional<double>& value) {
+template <class T>
+nlohmann::ordered_json or_null(const std::optional<T>& value) {
   if (!value) return nullptr;
   return *value;
 }
@@ -33,6 +34,7 @@ std::vector<std::string> recall_titles(std::string list_name) {
   return {std::move(list_name),
           "slack",
           "asked",
+          "edges",
           "threads",
           "recall",
           "QPS",
@@ -55,6 +57,7 @@ std::vector<std::string> recall_cells(const RecallRow& row) {
   return {std::to_string(row.list_size),
           figure(row.slack, 3),
           figure(row.asked, 3),
+          row.edges ? std::to_string(*row.edges) : "-",
           std::to_string(row.threads),
           fmt::format("{:.4f}", row.recall),
           whole(row.qps),
@@ -77,6 +80,7 @@ nlohmann::ordered_json recall_json(const RecallRow& row) {
   return {{"list_size", row.list_size},
           {"slack", or_null(row.slack)},
           {"asked", or_null(row.asked)},
+          {"edges", or_null(row.edges)},
           {"threads", row.threads},
           {"recall", row.recall},
           {"qps", row.qps},

@@ -49,7 +49,7 @@ void print_text(const Explanation& told, const IndexStats& stats, const SearchRe
   const bool idle = stats.nav_edges_loaded != 0 && !told.edges;
   print(fmt::format("in RAM: codes of {} + {} bytes, {} edges a vector{}\n", stats.code_bytes,
                     stats.refine_bytes_loaded, stats.nav_edges_loaded,
-                    idle ? ", which are left alone: blocks lead to this recall for less" : ""));
+                    idle ? ", which are left alone" : ""));
   if (request.recall) print(fmt::format("recall {:g} asked for: ", *request.recall));
   print(fmt::format("a list of {}{}, {} blocks under way at most\n", told.list_size,
                     told.slack ? fmt::format(", slack {:.3f}", *told.slack) : "", told.width));

@@ -90,6 +90,8 @@ TEST(BuildCalibration, GivesBackTheMemoryThatWasFreedBefore) {
   };
   sim::SimFs fs;
   must(build_on(fs, options));
+  ASSERT_GT(after, 0U);
+  ASSERT_GT(before, kBytes);
   EXPECT_LT(after, before - kBytes / 2);
   EXPECT_EQ(last[0], 1);
 }

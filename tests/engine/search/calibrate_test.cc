@@ -11,6 +11,7 @@
 #include <random>
 #include <utility>
 
+#include "engine/build/replace_calibration.h"
 #include "engine/search/calibrate.h"
 #include "engine/search/curve.h"
 #include "engine/search/trace.h"
@@ -319,6 +320,49 @@ TEST(Calibrate, TriesLongerListsWhileRecallIsWanting) {
   const auto easy = build_index({.count = kVectors, .dim = 8, .dtype = DType::u8});
   const auto measured = must(measure_calibration(io::posix_fs(), easy->folder, options));
   EXPECT_EQ(most_lists(measured, 10), 1U);
+}
+
+layout::Curve one_point(std::uint32_t refine, std::uint32_t edges, float blocks) {
+  layout::Curve curve;
+  curve.record = {.refine_bytes = refine,
+                  .nav_edges = edges,
+                  .k = 10,
+                  .width = 1,
+                  .list_size = 64,
+                  .queries = 1,
+                  .points = 1,
+                  .reserved = 0};
+  curve.points = {{.slack = 0.1F, .recall = 1, .blocks = blocks, .codes = 100}};
+  return curve;
+}
+
+TEST(Calibrate, ASearchWalksEdgesOnlyWhereThatWasCheaper) {
+  ScratchDir dir;
+  const std::string folder = copy_of_index(dir);
+  const OpenOptions options{.io = IoBackend::sync};
+  const IndexStats loaded = must(Index::open(folder, options))->stats();
+  const std::uint32_t refine = loaded.refine_bytes_loaded, edges = loaded.nav_edges_loaded;
+  ASSERT_GT(edges, 0U);
+  for (const bool walks : {true, false}) {
+    const layout::Calibration made = {
+        .source = layout::CalibrationSource::rows,
+        .curves = {one_point(refine, 0, walks ? 9 : 5), one_point(refine, edges, 7)}};
+    must(build::replace_calibration(io::posix_fs(), folder, made));
+    const auto index = must(Index::open(folder, options));
+    EXPECT_EQ(must(index->effort(10, 0.9)).edges, walks);
+    const SearchRequest asked{.query = queries().batch().row(0), .recall = 0.9};
+    const Explanation told = must(index->explain(asked));
+    EXPECT_EQ(told.edges, walks);
+    EXPECT_EQ(told.entry_expanded > 0, walks);
+    const SearchRequest by_hand{
+        .query = asked.query, .list_size = 64, .slack = 0.1F, .edges = walks};
+    const auto codes = [](const Result<SearchResult>& result) {
+      return must(result).counters.code_distances;
+    };
+    EXPECT_EQ(codes(index->search(asked)), codes(index->search(by_hand)));
+    EXPECT_EQ(codes(index->search_batch({&asked, 1}).front()),
+              codes(index->search_batch({&by_hand, 1}).front()));
+  }
 }
 
 TEST(Calibrate, TakesQueriesOfAUser) {

@@ -143,6 +143,7 @@ TEST(Effort, LeavesEdgesAloneWhereBlocksLeadForLess) {
   EXPECT_EQ(led.list_size, 64U);
   EXPECT_FLOAT_EQ(led.slack_wide, static_cast<float>(0.1 * (0.954 - 0.8) / 0.2));
   EXPECT_FALSE(table.at(10, 0.99).edges) << "the walk does not get there";
+  EXPECT_FALSE(table.at(10, 0.957).edges) << "the walk only just gets there";
   EXPECT_TRUE(table.at(100, 0.99).edges);
   EXPECT_TRUE(EffortTable(calibration, 8, 24, kWide).at(10, 0.99).edges);
   for (const std::uint32_t edges : {0U, 16U, 24U})
@@ -163,6 +164,8 @@ TEST(Effort, CurvesOfWideSearchesAloneAreLeftOut) {
 TEST(Effort, HoldsForWhatIsInMemoryOrForLess) {
   EXPECT_NEAR(table(8, 16).at(10, 0.9).blocks, 6.24, 1e-5);
   EXPECT_NEAR(table(32, 24).at(10, 0.9).blocks, 6.24, 1e-5);
+  EXPECT_TRUE(table(8, 16).at(10, 0.9).edges);
+  EXPECT_FALSE(table(0, 16).at(10, 0.9).edges) << "they were not measured";
   const double least = table(0, 0).at(10, 0.9).blocks;
   EXPECT_NEAR(table(8, 8).at(10, 0.9).blocks, least, 1e-9);
   EXPECT_NEAR(table(0, 16).at(10, 0.9).blocks, least, 1e-9);
