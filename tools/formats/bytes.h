@@ -10,8 +10,18 @@ namespace cairn::formats {
 
 static_assert(std::endian::native == std::endian::little, "rows are used as they lie in the file");
 
+inline std::uint16_t load_u16(const std::byte* at) {
+  std::uint16_t value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
 inline std::uint32_t load_u32(const std::byte* at) {
   std::uint32_t value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+inline std::uint64_t load_u64(const std::byte* at) {
+  std::uint64_t value;
   std::memcpy(&value, at, sizeof value);
   return value;
 }

@@ -19,6 +19,7 @@ class Sample {
     bytes_.push_back(static_cast<std::byte>(value));
     return *this;
   }
+  Sample& u16(unsigned value) { return u8(value & 0xff).u8(value >> 8); }
   Sample& u32(std::uint32_t value) {
     for (int shift = 0; shift < 32; shift += 8) u8(value >> shift & 0xff);
     return *this;
@@ -26,6 +27,14 @@ class Sample {
   Sample& u32_big(std::uint32_t value) {
     for (int shift = 24; shift >= 0; shift -= 8) u8(value >> shift & 0xff);
     return *this;
+  }
+  Sample& u64(std::uint64_t value) {
+    return u32(static_cast<std::uint32_t>(value)).u32(static_cast<std::uint32_t>(value >> 32));
+  }
+  Sample& f64(double value) {
+    std::uint64_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return u64(bits);
   }
   Sample& f32(float value) {
     std::uint32_t bits;
@@ -38,6 +47,10 @@ class Sample {
   }
   Sample& zeros(std::size_t count) {
     bytes_.resize(bytes_.size() + count);
+    return *this;
+  }
+  Sample& append(const Bytes& bytes) {
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
     return *this;
   }
   const Bytes& bytes() const { return bytes_; }
