@@ -128,7 +128,8 @@ void expect_exact_length(const OpenIndex& open, const Bytes& file) {
 }
 
 int flip_bytes(const OpenIndex& open, const Bytes& file, std::size_t first, std::size_t last) {
-  const auto whole = must(read_all(*must(open(source_of_bytes(file)))));
+  const auto original = must(open(source_of_bytes(file)));
+  const auto whole = must(read_all(*original));
   int refused = 0;
   for (std::size_t at = first; at < last; ++at) {
     for (const unsigned change : {0x01u, 0x02u, 0x10u, 0x40u, 0x80u, 0xffu}) {
@@ -137,6 +138,7 @@ int flip_bytes(const OpenIndex& open, const Bytes& file, std::size_t first, std:
       const auto reader = open(source_of_bytes(other));
       if (reader) {
         EXPECT_EQ(must(read_all(**reader)), whole) << "byte " << at << " changed by " << change;
+        EXPECT_EQ((*reader)->facts().metric, original->facts().metric) << "byte " << at;
         continue;
       }
       ++refused;
