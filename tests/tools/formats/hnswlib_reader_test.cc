@@ -122,6 +122,12 @@ TEST(HnswlibReader, ReadsAFileWrittenByHand) {
   expect_elements(*reader, Tiny::elements());
 }
 
+TEST(HnswlibReader, OneFlagSaysDeleted) {
+  Bytes file = tiny_with(Tiny::kElements + 2, Sample{}.u8(0xfe));
+  file[Tiny::kElements + Tiny::kRecord + 2] = std::byte{0xff};
+  expect_elements(*must(kTiny(source_of_bytes(file))), Tiny::elements());
+}
+
 TEST(HnswlibReader, AHeaderThatContradictsItself) {
   struct Lie {
     std::size_t at;

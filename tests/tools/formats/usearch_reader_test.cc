@@ -176,6 +176,7 @@ TEST(UsearchReader, AHeadThatContradictsItself) {
            {kHead + 33, Sample{}.u64(32769), ErrorCode::over_limit, "dimension 32769", "1 to"},
            {kHead + 41, Sample{}.u8(2), kCorrupt, "several vectors a key: 2", "0 or 1"},
            {kGraph, Sample{}.u64(1ull << 60), kCorrupt, "1152921504606846976", "as vectors, 3"},
+           {kGraph, Sample{}.u64(2), kCorrupt, "a graph of 2 elements", "as vectors, 3"},
            {kGraph + 8, Sample{}.u64(1), kCorrupt, "M 1, M0 4", "2 <= M <= M0 <= 65535"},
            {kGraph + 8, Sample{}.u64(5), kCorrupt, "M 5, M0 4", "2 <= M <= M0 <= 65535"},
            {kGraph + 8, Sample{}.u64(3), kCorrupt, "36 bytes of links above", "3 x 16"},
