@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "engine/build/keep_rows.h"
 #include "engine/build/pipnn.h"
 #include "engine/build/sample.h"
 #include "engine/math/pq.h"
@@ -44,13 +45,18 @@ std::string mib(std::uint64_t bytes) { return std::to_string(bytes / kMiB) + " M
 
 }  // namespace
 
-std::uint64_t member_bytes(const Space& space, std::uint32_t degree) {
-  // A row of candidates with its counts; row, cell, order; memberships of the first carving twice.
-  return space.row_bytes() + LinkedRows::row_bytes(degree) + 24 + 60;
+std::uint64_t member_bytes(const Space& space, std::uint32_t degree, std::uint32_t kept_edges) {
+  // A row of candidates with its counts, or of kept edges, what they come from and the rows of
+  // those that lead elsewhere; row, cell, order; memberships of the first carving twice.
+  const std::uint64_t row = kept_edges == 0
+                                ? LinkedRows::row_bytes(degree)
+                                : kept_row_bytes(degree) + 8 * (std::uint64_t{kept_edges} + 1);
+  return space.row_bytes() + row + 24 + 60;
 }
 
-Result<Budget> make_budget(const Space& space, std::uint64_t count, const BuildOptions& options) {
-  const std::uint64_t member = member_bytes(space, options.degree);
+Result<Budget> make_budget(const Space& space, std::uint64_t count, const BuildOptions& options,
+                           std::uint32_t kept_edges) {
+  const std::uint64_t member = member_bytes(space, options.degree, kept_edges);
   // Codebooks, each also as the kernels want it; two have always been among the fixed bytes.
   const std::uint64_t layers = options.refine_layers.size();
   const std::uint64_t books = layers > 1 ? 2 * (layers - 1) * math::codebook_bytes(space.dim) : 0;
@@ -82,7 +88,8 @@ Result<Budget> make_budget(const Space& space, std::uint64_t count, const BuildO
   budget.cell_members =
       std::min(budget.members_max, static_cast<std::uint64_t>(kUneven * mean) + kRowsMin);
   const std::uint64_t unit_bytes = std::min(kScatterBytes, room / 4);
-  const std::uint64_t rows = unit_bytes / (space.raw_row_bytes() + 40);
+  const std::uint64_t rows =
+      unit_bytes / (space.raw_row_bytes() + 40 + std::uint64_t{kept_edges} * 4);
   const std::uint64_t step = digest_rows(space.raw_row_bytes());
   budget.scatter_rows = std::max<std::uint64_t>(1, rows / step) * step;
   budget.window_bytes = std::min(kWindowBytes, (room - std::min(room, per_row)) / 2);

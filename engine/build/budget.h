@@ -26,8 +26,8 @@ struct Budget {
 /// Linked copies of a vector when there are partitions: see kSecondShare.
 inline constexpr double kCopiesExpected = 1.5;
 
-/// RAM of a distinct vector while its partition is linked.
-std::uint64_t member_bytes(const Space& space, std::uint32_t degree);
+/// RAM of a distinct vector while its partition is linked; `kept_edges` as of Job.
+std::uint64_t member_bytes(const Space& space, std::uint32_t degree, std::uint32_t kept_edges = 0);
 
 /// Threads that may link at once: as many as asked for, but few where rows are long and memory
 /// short.
@@ -35,6 +35,7 @@ std::uint32_t link_threads(const Space& space, const BuildOptions& options);
 
 /// Of `count` vectors. over_limit, naming the smallest budget, when options.memory_bytes is below
 /// it. Does not depend on the number of threads.
-Result<Budget> make_budget(const Space& space, std::uint64_t count, const BuildOptions& options);
+Result<Budget> make_budget(const Space& space, std::uint64_t count, const BuildOptions& options,
+                           std::uint32_t kept_edges = 0);
 
 }  // namespace cairn::build

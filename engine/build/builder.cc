@@ -39,7 +39,9 @@ Status within(const char* name, std::uint64_t value, std::uint64_t low, std::uin
                     std::to_string(low) + " to " + std::to_string(high));
 }
 
-Status check_options(std::uint32_t dim, DType dtype, const BuildOptions& options) {
+/// `edges_max`: of what the vectors come from.
+Status check_options(std::uint32_t dim, DType dtype, std::uint32_t edges_max,
+                     const BuildOptions& options) {
   CAIRN_TRY(within("dim", dim, 1, kDimMax));
   CAIRN_TRY(within("dtype", static_cast<std::uint64_t>(dtype), 1,
                    static_cast<std::uint64_t>(DType::f32)));
@@ -57,6 +59,8 @@ Status check_options(std::uint32_t dim, DType dtype, const BuildOptions& options
   CAIRN_TRY(within("nav_edges", options.nav_edges, 8, layout::kDegreeMax));
   CAIRN_TRY(within("partitions", options.partitions, 0, kPartitionsMax));
   CAIRN_TRY(within("threads", options.threads, 0, kThreadsMax));
+  if (options.keep_edges && edges_max == 0)
+    return bad_option("keep_edges", "vectors that come without edges", "a source that has them");
   if (!std::isfinite(options.alpha) || options.alpha < 1)
     return bad_option("alpha", std::to_string(options.alpha), "at least 1");
   return {};
@@ -139,8 +143,9 @@ class FolderBuild {
       plan.units_done = journal_->size();
     } else {
       const bool wanted = options.planned || options.progress;
+      const std::uint64_t from = options.keep_edges ? kCalibrateKeptFrom : kCalibrateFrom;
       CAIRN_ASSIGN(plan, make_plan(fs_, folder_->target(), source, options, source.count(),
-                                   wanted && source.count() >= kCalibrateFrom));
+                                   wanted && source.count() >= from));
       CAIRN_TRY(journal_->append(Unit::plan, 0, plan_words(plan)));
     }
     if (!options.planned || options.planned(plan)) return {};
@@ -207,7 +212,7 @@ Result<std::unique_ptr<Builder>> create_builder(io::Fs& fs, const std::string& f
                                                 std::uint32_t dim, DType dtype,
                                                 const BuildOptions& options) {
   return guarded("build", [&]() -> Result<std::unique_ptr<Builder>> {
-    CAIRN_TRY(check_options(dim, dtype, options));
+    CAIRN_TRY(check_options(dim, dtype, 0, options));
     return FolderBuilder::create(fs, folder, dim, dtype, options);
   });
 }
@@ -215,7 +220,7 @@ Result<std::unique_ptr<Builder>> create_builder(io::Fs& fs, const std::string& f
 Result<BuildReport> build_index(io::Fs& fs, const std::string& folder, VectorSource& source,
                                 const BuildOptions& options) {
   return guarded("build", [&]() -> Result<BuildReport> {
-    CAIRN_TRY(check_options(source.dim(), source.dtype(), options));
+    CAIRN_TRY(check_options(source.dim(), source.dtype(), source.edges_max(), options));
     CAIRN_ASSIGN(FolderBuild build, FolderBuild::open(fs, folder, options));
     return build.run(source, options);
   });
@@ -236,7 +241,7 @@ Result<BuildReport> build_index(const std::string& folder, VectorSource& source,
 Result<BuildPlan> plan_build(const std::string& folder, VectorSource& source,
                              const BuildOptions& options, std::uint64_t vectors) {
   return guarded("plan", [&]() -> Result<BuildPlan> {
-    CAIRN_TRY(build::check_options(source.dim(), source.dtype(), options));
+    CAIRN_TRY(build::check_options(source.dim(), source.dtype(), source.edges_max(), options));
     const std::uint64_t count = vectors == 0 ? source.count() : vectors;
     return build::make_plan(io::posix_fs(), folder, source,
                             build::complete(options, source.dim(), count), count, true);

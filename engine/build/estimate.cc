@@ -45,16 +45,31 @@ constexpr double kElementsARow = 1.28e9;
 // Of the edges of a list, those whose gaps grow with the number of vectors.
 constexpr double kFarEdges = 0.5;
 
-/// Vectors in memory.
+/// Vectors in memory, and their edges where those are kept.
 class MemorySource final : public VectorSource {
  public:
   MemorySource(std::vector<std::byte> rows, std::uint32_t dim, DType dtype)
       : rows_(std::move(rows)), dim_(dim), dtype_(dtype) {}
+  void take_edges(std::vector<std::uint32_t> edges, std::vector<std::uint8_t> starts) {
+    edges_ = std::move(edges);
+    starts_ = std::move(starts);
+  }
   std::uint32_t dim() const override { return dim_; }
   DType dtype() const override { return dtype_; }
   std::uint64_t count() const override { return rows_.size() / row_bytes(); }
   Status read(std::uint64_t first, std::span<std::byte> rows, std::span<Label>) override {
     std::memcpy(rows.data(), rows_.data() + first * row_bytes(), rows.size());
+    return {};
+  }
+  std::uint32_t edges_max() const override {
+    return static_cast<std::uint32_t>(edges_.size() / count());
+  }
+  Status read_edges(std::uint64_t first, std::span<std::uint32_t> edges,
+                    std::span<std::uint8_t> starts) override {
+    std::copy_n(edges_.begin() + static_cast<std::ptrdiff_t>(first * edges_max()), edges.size(),
+                edges.begin());
+    std::copy_n(starts_.begin() + static_cast<std::ptrdiff_t>(first), starts.size(),
+                starts.begin());
     return {};
   }
   std::uint64_t stamp() const override { return 0; }
@@ -66,19 +81,36 @@ class MemorySource final : public VectorSource {
   std::vector<std::byte> rows_;
   std::uint32_t dim_;
   DType dtype_;
+  std::vector<std::uint32_t> edges_;
+  std::vector<std::uint8_t> starts_;
 };
 
-/// Runs of rows from all over the source.
-Result<MemorySource> draw_runs(VectorSource& source, std::uint64_t wanted) {
+/// Runs of rows from all over the source, with `kept_edges` of each: lists as long as those of the
+/// source, whose targets are others, since most of theirs are not among the runs.
+Result<MemorySource> draw_runs(VectorSource& source, std::uint64_t wanted,
+                               std::uint32_t kept_edges) {
   const std::size_t row_bytes = source.dim() * dtype_bytes(source.dtype());
   const std::uint64_t ranges = std::min(kRanges, std::max<std::uint64_t>(1, wanted / kRanges));
   const std::uint64_t each = wanted / ranges;
   std::vector<std::byte> rows(ranges * each * row_bytes);
   std::vector<Label> labels(source.labelled() ? each : 0);
-  for (std::uint64_t r = 0; r < ranges; ++r)
-    CAIRN_TRY(source.read((source.count() - each) * r / std::max<std::uint64_t>(1, ranges - 1),
-                          std::span(rows).subspan(r * each * row_bytes, each * row_bytes), labels));
-  return MemorySource(std::move(rows), source.dim(), source.dtype());
+  std::vector<std::uint32_t> edges(ranges * each * kept_edges);
+  std::vector<std::uint8_t> starts(kept_edges == 0 ? 0 : ranges * each);
+  for (std::uint64_t r = 0; r < ranges; ++r) {
+    const std::uint64_t first =
+        (source.count() - each) * r / std::max<std::uint64_t>(1, ranges - 1);
+    CAIRN_TRY(source.read(first, std::span(rows).subspan(r * each * row_bytes, each * row_bytes),
+                          labels));
+    if (kept_edges == 0) continue;
+    CAIRN_TRY(source.read_edges(first,
+                                std::span(edges).subspan(r * each * kept_edges, each * kept_edges),
+                                std::span(starts).subspan(r * each, each)));
+  }
+  for (std::uint32_t& edge : edges)
+    if (edge != kNoRow) edge = static_cast<std::uint32_t>(edge % (ranges * each));
+  MemorySource runs(std::move(rows), source.dim(), source.dtype());
+  runs.take_edges(std::move(edges), std::move(starts));
+  return runs;
 }
 
 double pages(double bytes) { return bytes * layout::kPageBytes / layout::kPagePayloadBytes; }
@@ -92,10 +124,11 @@ class Planner {
         source_(source),
         options_(options),
         space_{options.metric, source.dtype(), source.dim(), 0},
+        kept_edges_(options.keep_edges ? source.edges_max() : 0),
         count_(count) {}
 
   Result<BuildPlan> run(bool calibrate) {
-    CAIRN_ASSIGN(budget_, make_budget(space_, count_, options_));
+    CAIRN_ASSIGN(budget_, make_budget(space_, count_, options_, kept_edges_));
     plan_.vectors = count_;
     plan_.memory_min_bytes = budget_.memory_min_bytes;
     Status measured = fail(ErrorCode::unsupported, "not asked for");
@@ -108,7 +141,7 @@ class Planner {
       take_times();
     } else {
       plan_.partitions = budget_.partitions;
-      plan_.copies = budget_.partitions == 1 ? 1 : kCopiesExpected;
+      plan_.copies = budget_.partitions == 1 || kept_edges_ != 0 ? 1 : kCopiesExpected;
       fullest_ = std::min(static_cast<double>(budget_.members_max),
                           static_cast<double>(count_) * plan_.copies / plan_.partitions);
     }
@@ -123,7 +156,7 @@ class Planner {
         options_.memory_bytes / 16 / (space_.row_dim() * sizeof(float));
     const std::uint64_t rows =
         std::min({source_.count(), std::clamp(count_ / 16, kRowsMin, kRowsMax), rows_by_memory});
-    CAIRN_ASSIGN(MemorySource sample, draw_runs(source_, rows));
+    CAIRN_ASSIGN(MemorySource sample, draw_runs(source_, rows, kept_edges_));
     cut(sample.batch());
     BuildOptions options = options_;
     options.partitions = plan_.partitions == 1 ? 1 : 2;
@@ -152,7 +185,7 @@ class Planner {
     std::vector<double> members(cells.count());
     double all = 0;
     for (const Home& home : homes)
-      for (const std::uint32_t cell : {home.first, home.second})
+      for (const std::uint32_t cell : {home.first, kept_edges_ == 0 ? home.second : kNoCell})
         if (cell != kNoCell) members[cell] += 1, all += 1;
     const double weight = static_cast<double>(count_) / static_cast<double>(raw.count);
     plan_.partitions = cells.count();
@@ -222,7 +255,8 @@ class Planner {
     const layout::BlockShape shape = block_shape();
     const ListShape form = ListShape::of(options_.degree, count_, shape);
     const double copies = plan_.copies - 1;
-    const double core = pages(n * (row + 8)), second = pages(n * copies * (row + 8));
+    const double links = kept_edges_ == 0 ? 0 : 4.0 * (kept_edges_ + 1);
+    const double core = pages(n * (row + 8 + links)), second = pages(n * copies * (row + 8));
     const double slots = pages(n * (5 + 4 * copies));
     const double inboxes = pages(n * copies * inbox_bytes);
     const double graph = pages(n * static_cast<double>(form.chunk_bytes(1)));
@@ -243,7 +277,7 @@ class Planner {
         static_cast<std::uint64_t>(std::max({core + second, linked, joined + inboxes, joined + nav,
                                              index + slots + samples + core / 16}));
     const auto peak = static_cast<std::uint64_t>(
-        kKept * fullest_ * static_cast<double>(member_bytes(space_, options_.degree)));
+        kKept * fullest_ * static_cast<double>(member_bytes(space_, options_.degree, kept_edges_)));
     plan_.memory_bytes = std::max(budget_.peak_min_bytes, budget_.fixed_bytes + peak);
     if (options_.calibration_rows == 0) return;
     const auto resident = static_cast<std::uint64_t>(codes + nav);
@@ -290,6 +324,7 @@ class Planner {
   VectorSource& source_;
   const BuildOptions& options_;
   Space space_;
+  std::uint32_t kept_edges_;  // as of Job
   std::uint64_t count_;
   Budget budget_;
   Trial trial_;

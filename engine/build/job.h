@@ -26,6 +26,7 @@ struct Job {
   Space space;
   std::uint64_t count = 0;  // rows of the input
   bool labelled = false;
+  std::uint32_t kept_edges = 0;  // of a row at most, of a graph that is kept; 0: one is built
   Workers workers;
   Workers link_workers;  // as many as may link at once
   Tick tick;

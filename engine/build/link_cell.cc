@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 
+#include "engine/build/keep_rows.h"
 #include "engine/build/members.h"
 #include "engine/build/pack.h"
 
@@ -31,14 +32,10 @@ class CellLinker {
 
   Status run() {
     CAIRN_ASSIGN(members_, load_members(job_, scattered_, cell_, task_.members_max));
-    linked_.emplace(members_.rows.size(), options_);
     facts_.cores = members_.cores;
     facts_.duplicates = members_.duplicates.size();
+    if (!(job_.kept_edges == 0 ? link() : keep())) return Job::cancelled();
     facts_.seconds = members_.rows.size() - members_.cores;
-    const PruneTask task{.cores = members_.cores, .other = members_.other};
-    if (!link_leaves(members_.vectors, options_, job_.link_workers, tick_, *linked_) ||
-        !prune_rows(members_.vectors, task, options_, job_.link_workers, tick_, *linked_))
-      return Job::cancelled();
     place();
     CAIRN_TRY(write_slots());
     CAIRN_TRY(write_lists());
@@ -48,6 +45,20 @@ class CellLinker {
   }
 
  private:
+  // ---- edges; false when cancelled
+
+  bool link() {
+    linked_.emplace(members_.rows.size(), options_);
+    const PruneTask task{.cores = members_.cores, .other = members_.other};
+    return link_leaves(members_.vectors, options_, job_.link_workers, tick_, *linked_) &&
+           prune_rows(members_.vectors, task, options_, job_.link_workers, tick_, *linked_);
+  }
+
+  bool keep() {
+    linked_.emplace(members_.cores, options_.degree);
+    return keep_rows(options_, job_.workers, tick_, members_, *linked_);
+  }
+
   // ---- order
 
   /// What a list takes encoded is known only in an order, and the order wants to know how many
@@ -181,7 +192,8 @@ class CellLinker {
   }
 
   Status write_inbox() {
-    std::vector<std::uint32_t> seconds(facts_.seconds);
+    // Kept edges lead elsewhere themselves, and nothing is offered.
+    std::vector<std::uint32_t> seconds(job_.kept_edges == 0 ? facts_.seconds : 0);
     std::iota(seconds.begin(), seconds.end(), members_.cores);
     std::stable_sort(seconds.begin(), seconds.end(), [&](std::uint32_t a, std::uint32_t b) {
       return members_.other[a] < members_.other[b];
@@ -209,7 +221,9 @@ class CellLinker {
   Status write_entries() {
     const std::uint64_t all = std::max(std::min(job_.count, kEntriesMin), job_.count / kEntryOneOf);
     const std::uint64_t wanted = (facts_.cores * all + job_.count - 1) / job_.count;
-    const auto cores = draw_sample(facts_.cores, wanted, job_.seed(Stream::entries, cell_));
+    const std::uint64_t seed = job_.seed(Stream::entries, cell_);
+    const auto cores = job_.kept_edges == 0 ? draw_sample(facts_.cores, wanted, seed)
+                                            : kept_starts(members_, wanted, seed);
     facts_.entries = cores.size();
     std::vector<std::uint32_t> slots;
     for (const std::uint32_t core : cores) slots.push_back(slot_[rank_[core]]);

@@ -62,9 +62,12 @@ class Loader {
       : space_(job.space),
         scattered_(scattered),
         cell_(cell),
-        duplicates_a_member_(member_bytes(job.space, job.options.degree) / kDuplicateBytes) {}
+        link_words_(scattered.shape().link_words()),
+        duplicates_a_member_(member_bytes(job.space, job.options.degree, job.kept_edges) /
+                             kDuplicateBytes) {}
 
   Result<Members> cores() {
+    link_words_ = 0;  // of vectors alone
     CAIRN_TRY(load(Copy::core));
     members_.cores = static_cast<std::uint32_t>(members_.rows.size());
     return finish();
@@ -132,14 +135,35 @@ class Loader {
       members_.bytes.append({vector, space_.row_bytes()});
       members_.rows.push_back(row);
       members_.other.push_back(RecordShape::other(record));
+      if (copy == Copy::core) add_links(record);
     } else if (copy == Copy::core) {
       members_.duplicates.push_back({same, row});
+      if (link_words_ != 0) join_links(record, same);
     }
+  }
+
+  void add_links(const std::byte* record) {
+    const std::size_t at = members_.links.size();
+    members_.links.resize(at + link_words_);
+    if (link_words_ != 0)
+      std::memcpy(members_.links.data() + at, scattered_.shape().links(record), link_words_ * 4);
+  }
+
+  /// A duplicate is found through the first of its value, which leads on for both.
+  void join_links(const std::byte* record, std::uint32_t same) {
+    const auto into = std::span(members_.links).subspan(same * link_words_, link_words_);
+    std::vector<std::uint32_t> from(link_words_);
+    std::memcpy(from.data(), scattered_.shape().links(record), link_words_ * 4);
+    into[0] |= from[0];
+    auto free = std::find(into.begin() + 1, into.end(), kNoRow);
+    for (std::size_t e = 1; e < from.size() && from[e] != kNoRow && free != into.end(); ++e)
+      if (std::find(into.begin() + 1, free, from[e]) == free) *free++ = from[e];
   }
 
   const Space& space_;
   const Scattered& scattered_;
   std::uint32_t cell_;
+  std::size_t link_words_;
   std::uint64_t duplicates_a_member_;
   std::uint64_t limit_ = std::numeric_limits<std::uint64_t>::max();
   Members members_;

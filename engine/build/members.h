@@ -28,6 +28,9 @@ struct Members {
   std::vector<std::uint32_t> other;  // by member: cell of the second copy, or owner
   std::uint32_t cores = 0;
   std::vector<Duplicate> duplicates;  // of core vectors, ascending by (of, row)
+  /// Where a graph is kept: of each core member RecordShape::link_words() words, its own edges
+  /// before those of its duplicates.
+  std::vector<std::uint32_t> links;
 
   VectorBatch core_vectors() const { return {vectors.data, cores, vectors.dim, vectors.dtype}; }
 };
@@ -38,7 +41,7 @@ struct Members {
 Result<Members> load_members(const Job& job, const Scattered& scattered, std::uint32_t cell,
                              std::uint64_t members_max);
 
-/// The core vectors alone.
+/// The core vectors alone, without links.
 Result<Members> load_cores(const Job& job, const Scattered& scattered, std::uint32_t cell);
 
 }  // namespace cairn::build

@@ -23,6 +23,7 @@
 #include "engine/build/measure_recall.h"
 #include "engine/build/members.h"
 #include "engine/build/merge_cell.h"
+#include "engine/build/parameters.h"
 #include "engine/build/repair.h"
 #include "engine/build/sample.h"
 #include "engine/build/scatter.h"
@@ -33,27 +34,6 @@
 
 namespace cairn::build {
 namespace {
-
-/// Of all that decides the bytes of the index but the vectors.
-std::uint64_t parameters_hash(const VectorSource& source, const BuildOptions& options) {
-  Hash hash;
-  hash.add_value(kBuilderVersion)
-      .add(std::as_bytes(std::span(math::kernel_path())))
-      .add_value(options.metric)
-      .add_value(source.dtype())
-      .add_value(source.dim())
-      .add_value(source.count())
-      .add_value(options.code_bytes)
-      .add(std::as_bytes(std::span(options.refine_layers)))
-      .add_value(options.degree)
-      .add_value(options.nav_edges)
-      .add_value(options.partitions)
-      .add_value(options.seed)
-      .add_value(std::bit_cast<std::uint64_t>(options.alpha))
-      .add_value(static_cast<std::uint8_t>(source.labelled()));
-  if (options.calibration_rows != 0) hash.add_value(options.calibration_rows);
-  return hash.value();
-}
 
 class Pipeline {
  public:
@@ -69,6 +49,7 @@ class Pipeline {
              .space = {options.metric, source.dtype(), source.dim(), 0},
              .count = source.count(),
              .labelled = source.labelled(),
+             .kept_edges = options.keep_edges ? source.edges_max() : 0,
              .workers = Workers(options.threads),
              .link_workers = Workers(1),
              .tick = phases.tick()} {}
@@ -117,7 +98,7 @@ class Pipeline {
   /// The first record: what this build is, and the budget that its units were cut by.
   Status check_head() {
     const Journal::Words* head = job_.journal.find(Unit::head);
-    CAIRN_ASSIGN(budget_, make_budget(job_.space, job_.count, job_.options));
+    CAIRN_ASSIGN(budget_, make_budget(job_.space, job_.count, job_.options, job_.kept_edges));
     job_.link_workers = Workers(link_threads(job_.space, job_.options));
     // Without a sample nothing depends on what an earlier run was.
     if (head == nullptr || job_.journal.find(Unit::sample) == nullptr)

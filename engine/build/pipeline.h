@@ -13,10 +13,6 @@
 
 namespace cairn::build {
 
-/// Raised by each change of the builder that makes other bytes of the same input: the index is then
-/// another one, and its name says so. Work folders of another version are refused.
-inline constexpr std::uint32_t kBuilderVersion = 3;
-
 /// Builds the index of `source` (at least one row) in the work folder `folder`, going on with what
 /// `journal` has, and reads it back. What is left there is the index and the journal. Fills
 /// `report`. `options` are checked, threads and memory set.

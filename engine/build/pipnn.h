@@ -33,6 +33,8 @@ struct LinkedRows {
   std::vector<Kept> kept;  // by member, once pruned
 
   LinkedRows(std::size_t count, const GraphOptions& options);
+  /// For rows that come with their edges.
+  LinkedRows(std::size_t count, std::uint32_t degree) : rows(count, degree), kept(count) {}
   /// RAM of one row.
   static std::uint64_t row_bytes(std::uint32_t degree);
 };

@@ -49,7 +49,7 @@ Scattered::Scattered(const Job& job, std::uint32_t cells, std::uint64_t unit_row
       cells_(cells),
       unit_rows_(unit_rows),
       units_((job.count + unit_rows - 1) / unit_rows),
-      shape_(job.space.raw_row_bytes(), job.labelled) {}
+      shape_(job.space.raw_row_bytes(), job.labelled, job.kept_edges) {}
 
 std::uint32_t Scattered::group_of(std::uint32_t cell) const {
   return static_cast<std::uint32_t>(std::uint64_t{cell} * groups() / cells_);
@@ -123,6 +123,7 @@ class ScatterUnit {
     homes_.resize(count);
     CAIRN_TRY(read_again(source, first_, digests, rows_, labels_, job_.workers));
     if (job_.labelled) CAIRN_TRY(write_label_run(job_, unit, first_, labels_));
+    CAIRN_TRY(read_links(source));
     assign();
     Journal::Words counts(std::size_t{2} * cells_.count());
     for (const Copy copy : {Copy::core, Copy::second})
@@ -137,10 +138,29 @@ class ScatterUnit {
     const Space& space = job_.space;
     job_.workers.each(
         homes_.size(), kRowsPerTask, [&](std::size_t begin, std::size_t end, std::uint32_t w) {
+          const auto homes = std::span(homes_).subspan(begin, end - begin);
           cells_.assign(
               {rows_.data() + begin * space.raw_row_bytes(), end - begin, space.dim, space.dtype},
-              std::span(homes_).subspan(begin, end - begin), scratch_[w]);
+              homes, scratch_[w]);
+          // Second copies find edges, and those are there.
+          if (job_.kept_edges != 0)
+            for (Home& home : homes) home.second = kNoCell;
         });
+  }
+
+  /// The edges that are kept, checked.
+  Status read_links(VectorSource& source) {
+    if (job_.kept_edges == 0) return {};
+    edges_.resize(homes_.size() * job_.kept_edges);
+    starts_.resize(homes_.size());
+    CAIRN_TRY(source.read_edges(first_, edges_, starts_));
+    for (std::size_t e = 0; e < edges_.size(); ++e)
+      if (edges_[e] != kNoRow && edges_[e] >= job_.count)
+        return fail({.code = ErrorCode::corrupt,
+                     .what = "keep the edges of " + source.row_name(first_ + e / job_.kept_edges),
+                     .found = "one to row " + std::to_string(edges_[e]),
+                     .expected = "rows below " + std::to_string(job_.count)});
+    return {};
   }
 
   static std::uint32_t cell_of(Copy copy, const Home& home) {
@@ -187,6 +207,14 @@ class ScatterUnit {
                      copy == Copy::core ? home.second : home.first,
                      labels_.empty() ? 0 : labels_[i],
                      rows_.data() + std::size_t{i} * job_.space.raw_row_bytes());
+    if (copy == Copy::core && job_.kept_edges != 0) put_links(i, at);
+  }
+  void put_links(std::uint32_t i, std::byte* record) const {
+    std::byte* const at = record + (out_.shape().links(record) - record);
+    const std::uint32_t start = starts_[i];
+    std::memcpy(at, &start, 4);
+    std::memcpy(at + 4, edges_.data() + std::size_t{i} * job_.kept_edges,
+                std::size_t{job_.kept_edges} * 4);
   }
 
   const Job& job_;
@@ -195,6 +223,8 @@ class ScatterUnit {
   std::uint64_t first_ = 0;
   std::vector<std::byte> rows_, buffer_;
   std::vector<Label> labels_;
+  std::vector<std::uint32_t> edges_;  // that are kept
+  std::vector<std::uint8_t> starts_;
   std::vector<Home> homes_;
   std::vector<Cells::Scratch> scratch_;
 };

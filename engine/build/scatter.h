@@ -24,12 +24,21 @@ enum class Copy : std::uint8_t { core, second };
 
 /// A record: the row as u32, `other` as u32 (of a core vector the cell of its second copy or
 /// kNoCell; of a second copy the owner), for core vectors of labelled input the label as u64, the
-/// raw vector.
+/// raw vector; where a graph is kept, whether searches should begin here as u32 and the edges.
 class RecordShape {
  public:
-  RecordShape(std::size_t vector_bytes, bool labelled)
-      : vector_bytes_(vector_bytes), labelled_(labelled) {}
-  std::size_t bytes(Copy copy) const { return vector_at(copy) + vector_bytes_; }
+  RecordShape(std::size_t vector_bytes, bool labelled, std::uint32_t kept_edges)
+      : vector_bytes_(vector_bytes),
+        link_words_(kept_edges == 0 ? 0 : kept_edges + std::size_t{1}),
+        labelled_(labelled) {}
+  std::size_t bytes(Copy copy) const {
+    return vector_at(copy) + vector_bytes_ + (copy == Copy::core ? link_words_ * 4 : 0);
+  }
+  /// Of a core record: 1 or 0, then edges as VectorSource gives them; empty where none are kept.
+  std::size_t link_words() const { return link_words_; }
+  const std::byte* links(const std::byte* record) const {
+    return record + vector_at(Copy::core) + vector_bytes_;
+  }
   std::size_t vector_at(Copy copy) const { return copy == Copy::core && labelled_ ? 16 : 8; }
   void put(Copy copy, std::byte* at, std::uint32_t row, std::uint32_t other, Label label,
            const std::byte* vector) const;
@@ -42,7 +51,7 @@ class RecordShape {
   }
 
  private:
-  std::size_t vector_bytes_;
+  std::size_t vector_bytes_, link_words_;
   bool labelled_;
 };
 

@@ -72,6 +72,10 @@ struct BuildOptions {
   /// CalibrateOptions. In what of the index fits into memory_bytes beside the searches: it decides
   /// which states are measured, and so the bytes of the calibration. 0: it is not measured.
   std::uint32_t calibration_rows = 1000;
+  /// The graph that comes with the vectors in place of one that is built: its edges stand as they
+  /// are, nearest first, and only rows that have more than `degree` are pruned. Partitions then
+  /// decide on memory and on the order on disk alone. invalid_argument for a source without edges.
+  bool keep_edges = false;
   bool fresh = false;  // drop what an earlier run left instead of going on
   std::function<bool(const BuildProgress&)> progress = {};  // return false to cancel
   std::function<bool(const BuildPlan&)> planned = {};       // before the work starts; false cancels

@@ -139,6 +139,15 @@ void copy_row(Rows& rows, std::uint64_t from, std::uint64_t to) {
   std::memcpy(rows.row(to).data(), rows.row(from).data(), rows.row(to).size());
 }
 
+Status RowsSource::read_edges(std::uint64_t first, std::span<std::uint32_t> into,
+                              std::span<std::uint8_t> begins) {
+  EXPECT_EQ(into.size(), begins.size() * edges_max());
+  std::copy_n(edges.begin() + static_cast<std::ptrdiff_t>(first * edges_max()), into.size(),
+              into.begin());
+  std::copy_n(starts.begin() + static_cast<std::ptrdiff_t>(first), begins.size(), begins.begin());
+  return {};
+}
+
 Status RowsSource::read(std::uint64_t first, std::span<std::byte> into, std::span<Label> named) {
   if (before_read) before_read(first);
   std::memcpy(into.data(), rows.row(first).data(), into.size());

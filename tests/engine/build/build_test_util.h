@@ -55,9 +55,16 @@ struct RowsSource final : VectorSource {
   bool labelled() const override { return !labels.empty(); }
   Status read(std::uint64_t first, std::span<std::byte> into, std::span<Label> named) override;
   std::uint64_t stamp() const override { return stamp_now; }
+  std::uint32_t edges_max() const override {
+    return static_cast<std::uint32_t>(edges.size() / rows.count());
+  }
+  Status read_edges(std::uint64_t first, std::span<std::uint32_t> into,
+                    std::span<std::uint8_t> begins) override;
 
   Rows rows;
   std::vector<Label> labels;
+  std::vector<std::uint32_t> edges = {};  // edges_max() a row
+  std::vector<std::uint8_t> starts = {};
   std::uint64_t stamp_now = 1;
   std::function<void(std::uint64_t first)> before_read = {};
 };
