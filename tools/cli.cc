@@ -118,6 +118,22 @@ void add_metric(CLI::App& command, Metric& metric) {
       ->default_str(std::string{metric_name(metric)});
 }
 
+void add_index_file(CLI::App& command, std::optional<std::uint32_t>& dim,
+                    std::optional<DType>& dtype, std::optional<Metric>& metric) {
+  command.add_option("--dim", dim, "Elements of a vector, where the file does not say")
+      ->check(at_least(1));
+  command
+      .add_option_function<std::string>(
+          "--dtype", [&dtype](const std::string& name) { dtype = parse_dtype(name); },
+          "Elements, where the file does not say: f32, u8 or i8")
+      ->check(CLI::IsMember({"f32", "u8", "i8"}));
+  command
+      .add_option_function<std::string>(
+          "--metric", [&metric](const std::string& name) { metric = parse_metric(name); },
+          "l2, ip or cosine, where the file does not say")
+      ->check(CLI::IsMember({"l2", "ip", "cosine"}));
+}
+
 CLI::Option* add_size(CLI::App& command, const std::string& name, std::optional<Size>& size,
                       const std::string& help) {
   const auto assign = [&size, name](const std::string& text) { size = size_of(name, text); };

@@ -47,6 +47,9 @@ void add_json(CLI::App& command, bool& json);
 void add_threads(CLI::App& command, std::uint32_t& threads);
 /// Names as the library spells them.
 void add_metric(CLI::App& command, Metric& metric);
+/// What a file of another library may not say of itself: --dim, --dtype, --metric.
+void add_index_file(CLI::App& command, std::optional<std::uint32_t>& dim,
+                    std::optional<DType>& dtype, std::optional<Metric>& metric);
 /// A size as parse_size() reads it.
 CLI::Option* add_size(CLI::App& command, const std::string& name, std::optional<Size>& size,
                       const std::string& help);

@@ -1,13 +1,11 @@
 #include "tools/vector_files.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
 #include "engine/build/hash.h"
+#include "tools/file_stamp.h"
 #include "tools/interrupt.h"
 #include "tools/vectors.h"
 
@@ -45,14 +43,6 @@ std::size_t part_of(const std::vector<Part>& parts, std::uint64_t row) {
       std::upper_bound(parts.begin(), parts.end(), row,
                        [](std::uint64_t value, const Part& part) { return value < part.first; });
   return static_cast<std::size_t>(after - parts.begin()) - 1;
-}
-
-/// What tells a file that may have changed from one that has not.
-void add_facts(build::Hash& hash, const std::string& path) {
-  struct stat facts = {};
-  const int cause = ::stat(path.c_str(), &facts) == 0 ? 0 : errno;
-  hash.add_value(cause).add_value(facts.st_size).add_value(facts.st_ino);
-  hash.add_value(facts.st_mtim.tv_sec).add_value(facts.st_mtim.tv_nsec);
 }
 
 }  // namespace
@@ -179,8 +169,8 @@ Status VectorFiles::read_labels(std::uint64_t first, std::span<Label> labels) {
 
 std::uint64_t VectorFiles::stamp() const {
   build::Hash hash;
-  for (const VectorPart& file : files_) add_facts(hash, file.path);
-  for (const LabelPart& part : labels_) add_facts(hash, part.path);
+  for (const VectorPart& file : files_) add_file_stamp(hash, file.path);
+  for (const LabelPart& part : labels_) add_file_stamp(hash, part.path);
   return hash.value();
 }
 

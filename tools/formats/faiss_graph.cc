@@ -123,11 +123,13 @@ Status Graph::read(std::uint64_t first, std::span<std::uint32_t> links) {
     CAIRN_ASSIGN(const auto bytes,
                  links_window_.at(links_.offset + begin * kLinkBytes,
                                   static_cast<std::size_t>(end - begin) * kLinkBytes));
+    std::size_t kept = 0;
     for (std::size_t i = 0; i < links_max_; ++i) {
       const std::uint32_t link = load_u32(bytes.data() + i * kLinkBytes);
       CAIRN_TRY(check_link(link, begin + i));
       if (link == kNoLink) break;
-      links[i] = link;
+      // Threads that add at once can find what they add.
+      if (link != first) links[kept++] = link;
     }
   }
   return {};

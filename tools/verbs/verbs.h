@@ -8,6 +8,8 @@
 namespace cairn::tools {
 
 Verb build_verb();
+Verb import_verb();
+Verb export_verb();
 Verb search_verb();
 Verb groundtruth_verb();
 Verb recall_verb();
@@ -20,8 +22,9 @@ Verb generate_verb();
 
 /// In the order of `cairn --help`.
 inline std::vector<Verb> all_verbs() {
-  return {build_verb(),     search_verb(),  groundtruth_verb(), recall_verb(),  explain_verb(),
-          calibrate_verb(), inspect_verb(), verify_verb(),      convert_verb(), generate_verb()};
+  return {build_verb(),       export_verb(), import_verb(),  search_verb(),
+          groundtruth_verb(), recall_verb(), explain_verb(), calibrate_verb(),
+          inspect_verb(),     verify_verb(), convert_verb(), generate_verb()};
 }
 
 }  // namespace cairn::tools
