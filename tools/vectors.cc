@@ -1,17 +1,8 @@
 #include "tools/vectors.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace cairn::tools {
-
-Result<std::size_t> MemoryRows::read(std::span<std::byte> rows) {
-  const std::size_t fits = rows.size() / batch_.row_bytes();
-  const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(fits, batch_.count - next_));
-  if (count != 0) std::memcpy(rows.data(), batch_.row(next_).data, count * batch_.row_bytes());
-  next_ += count;
-  return count;
-}
 
 Result<Vectors> load_vectors(const std::string& path, Metric metric) {
   CAIRN_ASSIGN(const auto reader, formats::VectorReader::open(path));

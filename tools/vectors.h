@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/search/exact.h"
+#include "engine/search/memory_rows.h"
 #include "tools/formats/vector_reader.h"
 
 namespace cairn::tools {
@@ -40,23 +41,7 @@ Result<std::size_t> read_checked(formats::VectorReader& reader, Metric metric,
 Status check_shape(const std::string& path, const Shape& vectors, const Shape& expected,
                    std::string_view what, std::string_view doing = "search with");
 
-/// Vectors in memory, not owned, as a RowStream.
-class MemoryRows final : public search::RowStream {
- public:
-  explicit MemoryRows(const VectorBatch& batch) : batch_(batch) {}
-  DType dtype() const override { return batch_.dtype; }
-  std::uint32_t dim() const override { return batch_.dim; }
-  std::uint64_t count() const override { return batch_.count; }
-  Result<std::size_t> read(std::span<std::byte> rows) override;
-  Status rewind() override {
-    next_ = 0;
-    return {};
-  }
-
- private:
-  VectorBatch batch_;
-  std::uint64_t next_ = 0;
-};
+using search::MemoryRows;
 
 /// A vector file as a RowStream.
 class FileRows final : public search::RowStream {

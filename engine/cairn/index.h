@@ -206,6 +206,8 @@ struct StructureReport {
 };
 
 class AsyncEngine;
+struct ExamineOptions;  // <cairn/examine.h>
+struct Examination;
 
 /// A pass over all stored vectors, in the order of disk. Not thread-safe; the index must outlive
 /// it.
@@ -268,6 +270,10 @@ class Index {
   /// Searches as search() does, and tells. Errors of search(), and invalid_argument for a deadline,
   /// which telling would miss. Own buffers: io_depth blocks. Its reads count in stats().
   virtual Result<Explanation> explain(const SearchRequest& request) const = 0;
+
+  /// What the index is like, what searches find, and for each true neighbour that they miss, why:
+  /// see <cairn/examine.h>.
+  virtual Result<Examination> examine(const ExamineOptions& options) const = 0;
 
   /// What a search with `recall` would spend. invalid_argument for a k of 0 or a recall outside
   /// (0, 1]; unsupported when the index was not calibrated for as little as is in memory. Touches

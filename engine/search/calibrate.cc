@@ -4,7 +4,6 @@
 #include <array>
 #include <atomic>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <map>
 #include <memory>
@@ -15,13 +14,12 @@
 #include <utility>
 #include <vector>
 
-#include "engine/math/kmeans.h"
 #include "engine/search/curve.h"
 #include "engine/search/exact.h"
 #include "engine/search/process_memory.h"
+#include "engine/search/query_rows.h"
 #include "engine/search/snapshot.h"
 #include "engine/search/trace.h"
-#include "engine/search/vector_scan.h"
 
 namespace cairn::search {
 namespace {
@@ -52,46 +50,6 @@ constexpr float kSlackBeyondPilot = 0.02F;
 constexpr std::size_t kListsMax = 5;
 /// Shares of the progress.
 constexpr double kTruthShare = 0.2;
-
-/// The queries of a calibration: a row each, and the slot it is hidden in.
-struct Queries {
-  std::vector<std::byte> rows;
-  std::vector<TracedQuery> traced;
-  std::vector<Label> labels;  // of hidden rows; else empty
-};
-
-/// All vectors of a snapshot; notes where those of some labels came.
-class NotingRows final : public RowStream {
- public:
-  NotingRows(const Snapshot& snapshot, std::span<const Label> labels) : snapshot_(snapshot) {
-    for (const Label label : labels) positions_[label] = 0;
-  }
-  DType dtype() const override { return snapshot_.limits().dtype; }
-  std::uint32_t dim() const override { return snapshot_.limits().dim; }
-  std::uint64_t count() const override { return snapshot_.stats().vector_count; }
-  Result<std::size_t> read(std::span<std::byte> rows) override {
-    labels_.resize(rows.size() / (std::size_t{dim()} * dtype_bytes(dtype())));
-    CAIRN_ASSIGN(const std::size_t count, scan_->next(rows, labels_));
-    for (std::size_t i = 0; i < count && !positions_.empty(); ++i)
-      if (const auto noted = positions_.find(labels_[i]); noted != positions_.end())
-        noted->second = static_cast<std::uint32_t>(next_ + i);
-    next_ += count;
-    return count;
-  }
-  Status rewind() override {
-    CAIRN_ASSIGN(scan_, scan_vectors(snapshot_));
-    next_ = 0;
-    return {};
-  }
-  std::uint32_t position(Label label) const { return positions_.at(label); }
-
- private:
-  const Snapshot& snapshot_;
-  std::unique_ptr<VectorScan> scan_;
-  std::vector<Label> labels_;
-  std::map<Label, std::uint32_t> positions_;
-  std::uint64_t next_ = 0;
-};
 
 class Calibrator {
  public:
@@ -165,54 +123,23 @@ class Calibrator {
     return {};
   }
 
-  /// Random slots, each once, that hold a vector.
   Status choose_rows(const Snapshot& snapshot) {
-    const IndexStats stats = snapshot.stats();
-    const std::uint64_t wanted =
-        std::min(std::uint64_t{options_.rows}, stats.vector_count / kVectorsARow);
+    const std::uint64_t vectors = snapshot.stats().vector_count;
+    const std::uint64_t wanted = std::min(std::uint64_t{options_.rows}, vectors / kVectorsARow);
     if (wanted == 0)
       return fail({.code = ErrorCode::invalid_argument,
                    .what = "calibrate with rows of the index",
-                   .found = std::to_string(options_.rows) + " of " +
-                            std::to_string(stats.vector_count) + " vectors",
+                   .found = std::to_string(options_.rows) + " of " + std::to_string(vectors) +
+                            " vectors",
                    .expected = "rows to search for, and others to find"});
-    const std::size_t row_bytes = std::size_t{stats.dim} * dtype_bytes(stats.dtype);
-    queries_.rows.resize(wanted * row_bytes);
-    math::Rng random(options_.seed);
-    std::set<std::uint64_t> drawn;
-    while (queries_.labels.size() < wanted) {
-      if (drawn.size() == stats.slot_count)
-        return fail({.code = ErrorCode::corrupt,
-                     .what = "vectors in the blocks of the index",
-                     .file = folder_,
-                     .found = std::to_string(queries_.labels.size()),
-                     .expected = std::to_string(stats.vector_count)});
-      const std::uint64_t slot = random.next() % stats.slot_count;
-      if (drawn.insert(slot).second) CAIRN_TRY(take_row(snapshot, slot, row_bytes));
-    }
-    return {};
-  }
-
-  Status take_row(const Snapshot& snapshot, std::uint64_t number, std::size_t row_bytes) {
-    Ref ref;
-    while (number >= snapshot.segments()[ref.segment].slot_count)
-      number -= snapshot.segments()[ref.segment++].slot_count;
-    ref.slot = static_cast<std::uint32_t>(number);
-    const std::uint32_t place = ref.slot % snapshot.segments()[ref.segment].shape.slots;
-    CAIRN_ASSIGN(const OwnBlock block, snapshot.read_block(ref.segment, ref.slot));
-    if (!block.view.occupied(place)) return {};
-    std::byte* row = queries_.rows.data() + queries_.labels.size() * row_bytes;
-    std::memcpy(row, block.view.vector(place), row_bytes);
-    queries_.labels.push_back(block.view.label(place));
-    const QueryLimits& limits = snapshot.limits();
-    queries_.traced.push_back({.vector = {row, limits.dim, limits.dtype}, .hidden = ref});
+    CAIRN_ASSIGN(queries_, draw_rows(snapshot, folder_, wanted, options_.seed));
     return {};
   }
 
   Status find_truth(const Snapshot& snapshot) {
     const std::uint64_t vectors = snapshot.stats().vector_count;
     const std::uint64_t hidden = queries_.labels.empty() ? 0 : 1;
-    NotingRows rows(snapshot, queries_.labels);
+    SnapshotRows rows(snapshot, queries_.labels);
     ExactOptions exact;
     exact.metric = snapshot.limits().metric;
     exact.k =
@@ -378,7 +305,7 @@ class Calibrator {
   io::Fs& fs_;
   std::string folder_;
   CalibrateOptions options_;
-  Queries queries_;
+  QueryRows queries_;
   std::map<std::uint32_t, std::vector<float>> kth_;  // by k
   double done_share_ = 0, state_share_ = 0;
 };

@@ -1,11 +1,11 @@
 #include "engine/search/code_tables.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 
 #include "engine/math/distance.h"
 #include "engine/math/pq.h"
+#include "engine/search/row_floats.h"
 
 namespace cairn::search {
 namespace {
@@ -15,27 +15,6 @@ float finite(float distance) {
   constexpr float kMax = std::numeric_limits<float>::max();
   if (!(distance <= kMax)) return kMax;
   return distance < -kMax ? -kMax : distance;
-}
-
-template <class T>
-void widen(const void* from, std::span<float> to) {
-  const auto* bytes = static_cast<const std::byte*>(from);
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    T value;
-    std::memcpy(&value, bytes + i * sizeof(T), sizeof value);
-    to[i] = static_cast<float>(value);
-  }
-}
-
-void to_floats(VectorView row, std::span<float> out) {
-  switch (row.dtype) {
-    case DType::u8:
-      return widen<std::uint8_t>(row.data, out);
-    case DType::i8:
-      return widen<std::int8_t>(row.data, out);
-    case DType::f32:
-      return widen<float>(row.data, out);
-  }
 }
 
 std::size_t table_floats(const Segment& segment) {

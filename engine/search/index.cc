@@ -1,3 +1,4 @@
+#include <cairn/examine.h>
 #include <cairn/index.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "engine/math/distance.h"
 #include "engine/search/async_engine.h"
 #include "engine/search/context_pool.h"
+#include "engine/search/examine.h"
 #include "engine/search/explain.h"
 #include "engine/search/inspect.h"
 #include "engine/search/open_index.h"
@@ -122,21 +124,11 @@ class OpenIndex final : public Index {
   }
 
   Result<SearchEffort> effort(std::uint32_t k, double recall) const override {
-    return guarded("effort", [&]() -> Result<SearchEffort> {
-      CAIRN_TRY(snapshot_->check(k, recall));
-      const Effort effort = snapshot_->efforts().at(k, recall);
-      const double reads_a_block = snapshot_->block_bytes_max() / 4096.0;
-      return SearchEffort{.list_size = effort.list_size,
-                          .edges = effort.edges,
-                          .slack = effort.slack_alone,
-                          .slack_wide = effort.slack_wide,
-                          .recall = effort.recall,
-                          .reads = effort.blocks * reads_a_block,
-                          .reads_wide = effort.blocks_wide * reads_a_block,
-                          .reached = effort.reached,
-                          .least = effort.least,
-                          .least_wide = effort.least_wide};
-    });
+    return guarded("effort", [&] { return snapshot_->effort(k, recall); });
+  }
+
+  Result<Examination> examine(const ExamineOptions& options) const override {
+    return guarded("examine", [&] { return examine_index(*snapshot_, direct_, options); });
   }
 
   IndexStats stats() const override {

@@ -5,8 +5,6 @@
 #include <string>
 #include <utility>
 
-#include "engine/search/block_scan.h"
-
 namespace cairn::search {
 namespace {
 
@@ -36,7 +34,8 @@ Status count_block(const ScannedBlock& block, const layout::SegmentRecord& segme
 
 Result<StructureReport> inspect_folder(
     const IndexFolder& folder, bool direct,
-    const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) {
+    const std::function<void(std::uint64_t done, std::uint64_t total)>& progress,
+    const BlockSeen& seen) {
   const layout::Manifest& manifest = folder.manifest();
   StructureReport report;
   std::uint64_t pages = 0;  // of blocks
@@ -47,13 +46,15 @@ Result<StructureReport> inspect_folder(
   }
   for (const auto& [role, bytes] : bytes_by_role)
     report.parts.push_back({.name = std::string(layout::role_name(role)), .bytes = bytes});
-  for (const layout::SegmentRecord& segment : manifest.segments) {
+  for (std::size_t at = 0; at < manifest.segments.size(); ++at) {
+    const layout::SegmentRecord& segment = manifest.segments[at];
     const layout::BlockShape shape = manifest.block_shape(segment);
     const layout::SegmentMap map(segment, manifest.extents_of(segment.segment));
     for (const auto* record : manifest.files_of(segment.segment, layout::Role::blocks)) {
       const std::string path = folder.path_of(*record);
       const auto visit = [&](const ScannedBlock& block) -> Status {
         Status counted = count_block(block, segment, report);
+        if (seen) seen(at, block);
         if (progress && report.blocks % kProgressBlocks == 0) progress(report.blocks, pages);
         if (counted) return counted;
         Error error = std::move(counted).error().in_file(path);

@@ -328,6 +328,15 @@ bool Query::bounded() const { return state_->bounded; }
 Candidate Query::passed_over() const { return state_->passed_over; }
 std::uint32_t Query::list_size() const { return static_cast<std::uint32_t>(state_->read_limit); }
 float Query::slack() const { return state_->slack; }
+bool Query::holds(Ref ref) const {
+  float distance = 0;
+  state_->codes.base(ref.segment, {&ref.slot, 1}, &distance);
+  return state_->list.contains(distance, ref.segment, ref.slot);
+}
+bool Query::read(Ref ref) const {
+  const BlockWant block = state_->block_of({.segment = ref.segment, .slot = ref.slot});
+  return state_->blocks.contains(block.segment, block.first_slot);
+}
 bool Query::walks_edges() const {
   return state_->navigable && state_->read_limit != state_->slot_count;
 }

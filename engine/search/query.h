@@ -10,6 +10,7 @@
 
 #include <cairn/index.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -22,6 +23,15 @@
 #include "io/block_reader.h"
 
 namespace cairn::search {
+
+/// Candidates kept and walked for a search that reads the blocks of the best `list_size`: a wider
+/// walk costs time in RAM but no read. Where refined codes choose what is read, the base codes need
+/// only bring the right candidates near the front; with no edges in RAM most that a wider walk
+/// keeps are only refined, never expanded. See DESIGN.md for what each width brought.
+inline constexpr std::uint64_t walk_size(std::uint64_t list_size, bool refined, bool navigable) {
+  const std::uint64_t wanted = !refined ? list_size / 4 : (navigable ? 3 : 2) * list_size;
+  return list_size + std::clamp<std::uint64_t>(wanted, 40, 384);
+}
 
 /// What is fixed for all queries on an index.
 struct QueryLimits {
@@ -79,6 +89,9 @@ class Query {
   std::uint32_t list_size() const;
   float slack() const;
   bool walks_edges() const;  // that are in RAM
+  /// Whether the walk's list holds it, read or not. O(code bytes + log list size).
+  bool holds(Ref ref) const;
+  bool read(Ref ref) const;  // whether its block was wanted
   /// Vectors of the last block absorbed that were among the best then.
   std::uint32_t results_of_last_block() const;
   /// The k-th result so far; infinite while there are fewer.

@@ -26,15 +26,6 @@ inline constexpr std::uint32_t kEntryListsNavigable = 2;
 /// walk starts at the nearest, and to put more in order costs time that brings nothing. See
 /// DESIGN.md.
 inline constexpr std::size_t kEntriesKept = 16;
-/// Candidates kept and walked for a search that reads the blocks of the best `list_size`: a wider
-/// walk costs time in RAM but no read. Where refined codes choose what is read, the base codes need
-/// only bring the right candidates near the front; with no edges in RAM most that a wider walk
-/// keeps are only refined, never expanded. See DESIGN.md for what each width brought.
-inline constexpr std::uint64_t walk_size(std::uint64_t list_size, bool refined, bool navigable) {
-  const std::uint64_t wanted = !refined ? list_size / 4 : (navigable ? 3 : 2) * list_size;
-  return list_size + std::clamp<std::uint64_t>(wanted, 40, 384);
-}
-
 static_assert(layout::kNavSlicesMax * layout::kNavEdgesPerSlice <= layout::kDegreeMax);
 
 struct Query::State {

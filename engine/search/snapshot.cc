@@ -159,6 +159,22 @@ void Snapshot::choose_efforts(const layout::Calibration& calibration) {
   limits_.efforts = &efforts_;
 }
 
+Result<SearchEffort> Snapshot::effort(std::uint32_t k, double recall) const {
+  CAIRN_TRY(check(k, recall));
+  const Effort effort = efforts_.at(k, recall);
+  const double reads_a_block = block_bytes_max() / 4096.0;
+  return SearchEffort{.list_size = effort.list_size,
+                      .edges = effort.edges,
+                      .slack = effort.slack_alone,
+                      .slack_wide = effort.slack_wide,
+                      .recall = effort.recall,
+                      .reads = effort.blocks * reads_a_block,
+                      .reads_wide = effort.blocks_wide * reads_a_block,
+                      .reached = effort.reached,
+                      .least = effort.least,
+                      .least_wide = effort.least_wide};
+}
+
 std::uint32_t Snapshot::block_bytes_max() const {
   std::uint32_t bytes = 0;
   for (const io::BlockFile& file : block_files_) bytes = std::max(bytes, file.block_bytes);

@@ -53,6 +53,8 @@ class Snapshot {
   Status check(std::uint32_t k, double recall) const {
     return blame_damage(check_recall(k, recall, limits_));
   }
+  /// See Index::effort.
+  Result<SearchEffort> effort(std::uint32_t k, double recall) const;
   std::span<const Segment> segments() const { return views_; }
   const ResidentSegment& resident(std::uint32_t segment) const { return *residents_[segment]; }
   std::span<const io::BlockFile> block_files() const { return block_files_; }

@@ -59,6 +59,18 @@ void check_in_edges(SegmentCheck& check) {
                      "0");
 }
 
+/// Every vector must be within reach of the entry points.
+Status check_reachability(SegmentCheck& check, const layout::Entries& entries) {
+  CAIRN_ASSIGN(const SlotBits reached,
+               reachable_slots(check.folder, check.record, entries, check.direct));
+  const MissingSlots unreachable = missing_slots(check.occupied, reached);
+  check.log.report().unreachable += unreachable.count;
+  if (unreachable.count != 0)
+    check.problem_at(unreachable.first, "vectors out of reach of the entry points",
+                     std::to_string(unreachable.count), "0");
+  return {};
+}
+
 /// The one calibration of the folder, filed under its first segment.
 void check_calibration(SegmentCheck& check) {
   const layout::FileRecord* record = check.folder.manifest().calibration();
@@ -89,18 +101,6 @@ void check_segment(SegmentCheck& check) {
 }
 
 }  // namespace
-
-MissingSlots missing_slots(const SlotBits& of, const SlotBits& in) {
-  MissingSlots missing;
-  for (std::size_t w = 0; w < of.words(); ++w) {
-    const std::uint64_t bits = of.word(w) & ~in.word(w);
-    if (bits != 0 && missing.count == 0)
-      missing.first =
-          static_cast<std::uint32_t>(w * 64) + static_cast<std::uint32_t>(std::countr_zero(bits));
-    missing.count += static_cast<std::uint64_t>(std::popcount(bits));
-  }
-  return missing;
-}
 
 void VerifyLog::advance(std::uint64_t pages) {
   const bool tells = done_ / kProgressPages != (done_ + pages) / kProgressPages;

@@ -5,7 +5,6 @@
 
 #include <cairn/index.h>
 
-#include <bit>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -13,30 +12,11 @@
 
 #include "engine/search/block_scan.h"
 #include "engine/search/index_folder.h"
+#include "engine/search/reach.h"
 #include "layout/segment_map.h"
 #include "layout/streams.h"
 
 namespace cairn::search {
-
-/// One bit a slot.
-class SlotBits {
- public:
-  explicit SlotBits(std::uint64_t count) : words_((count + 63) / 64) {}
-  bool test(std::uint64_t i) const { return (words_[i >> 6] >> (i & 63)) & 1u; }
-  void set(std::uint64_t i) { words_[i >> 6] |= std::uint64_t{1} << (i & 63); }
-  std::uint64_t word(std::size_t w) const { return words_[w]; }
-  std::size_t words() const { return words_.size(); }
-
- private:
-  std::vector<std::uint64_t> words_;
-};
-
-/// The slots of `of` that are not in `in`.
-struct MissingSlots {
-  std::uint64_t count = 0;
-  std::uint32_t first = 0;
-};
-MissingSlots missing_slots(const SlotBits& of, const SlotBits& in);
 
 /// Counts problems, collects them up to the bound, and counts progress in pages.
 class VerifyLog {
@@ -104,9 +84,5 @@ Status check_entries(SegmentCheck& check, layout::Entries& entries);
 Status check_labels(SegmentCheck& check);
 /// Codes, or a layer of refinement: pages, digest, header.
 Status check_codes(SegmentCheck& check, const layout::FileRecord& record, std::uint32_t code_bytes);
-/// Directed reachability of every vector from the heads and samples of the entry points: sweeps
-/// over the blocks, forward and back in turn, that read only blocks with something to expand, until
-/// a sweep finds nothing. O(blocks read a sweep), 2 bits a slot.
-Status check_reachability(SegmentCheck& check, const layout::Entries& entries);
 
 }  // namespace cairn::search

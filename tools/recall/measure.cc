@@ -163,8 +163,8 @@ class Measurement {
 
 }  // namespace
 
-Result<std::vector<float>> read_kth_distances(const std::string& path, std::uint64_t queries,
-                                              std::uint32_t k) {
+Status read_truth(const std::string& path, std::uint64_t queries, std::uint32_t k,
+                  const TruthRow& take) {
   CAIRN_ASSIGN(const auto reader, formats::ResultReader::open(path));
   if (reader->queries() != queries || reader->k() < k)
     return fail(
@@ -174,19 +174,29 @@ Result<std::vector<float>> read_kth_distances(const std::string& path, std::uint
          .found =
              std::to_string(reader->queries()) + " queries, k = " + std::to_string(reader->k()),
          .expected = std::to_string(queries) + " queries, k at least " + std::to_string(k)});
-  std::vector<float> kth(queries);
   std::vector<std::uint32_t> ids(k);
   std::vector<float> distances(k);
   for (std::uint32_t i = 0; i < queries; ++i) {
     CAIRN_TRY(reader->read(i, ids, distances));
-    kth[i] = distances[k - 1];
-    if (!std::isfinite(kth[i]))
+    if (!std::isfinite(distances[k - 1]))
       return fail({.code = ErrorCode::corrupt,
                    .what = "use row " + std::to_string(i) + " of",
                    .file = path,
-                   .found = "distance " + std::to_string(kth[i]) + " at place " + std::to_string(k),
+                   .found = "distance " + std::to_string(distances[k - 1]) + " at place " +
+                            std::to_string(k),
                    .expected = std::to_string(k) + " true neighbours"});
+    take(ids, distances);
   }
+  return {};
+}
+
+Result<std::vector<float>> read_kth_distances(const std::string& path, std::uint64_t queries,
+                                              std::uint32_t k) {
+  std::vector<float> kth;
+  CAIRN_TRY(read_truth(path, queries, k,
+                       [&](std::span<const std::uint32_t>, std::span<const float> distances) {
+                         kth.push_back(distances.back());
+                       }));
   return kth;
 }
 

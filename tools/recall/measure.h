@@ -41,9 +41,17 @@ struct RecallRow {
   std::uint64_t index_ram_bytes = 0;
 };
 
-/// Distance of each query's k-th true neighbour, from a ground-truth file. invalid_argument when it
-/// is not of so many queries or has fewer than k columns; corrupt, naming the row, when a row is
-/// padded before its k-th place: against infinity every answer would be right.
+/// The k true neighbours of a query, nearest first.
+using TruthRow =
+    std::function<void(std::span<const std::uint32_t> ids, std::span<const float> distances)>;
+
+/// Each row of a ground-truth file in order. invalid_argument when it is not of so many queries or
+/// has fewer than k columns; corrupt, naming the row, when a row is padded before its k-th place:
+/// against infinity every answer would be right.
+Status read_truth(const std::string& path, std::uint64_t queries, std::uint32_t k,
+                  const TruthRow& take);
+
+/// Distance of each query's k-th true neighbour. Errors of read_truth.
 Result<std::vector<float>> read_kth_distances(const std::string& path, std::uint64_t queries,
                                               std::uint32_t k);
 
