@@ -93,7 +93,7 @@ struct PartitionLoad {
 };
 
 struct PoorQuery {
-  std::uint64_t query = 0;  // row of the queries, or number of the row drawn
+  std::uint64_t query = 0;          // row of the queries, or number of the row drawn
   std::optional<Label> label = {};  // of a row
   std::uint32_t missed = 0;
   std::array<std::uint32_t, kMissReasons> missed_for = {};

@@ -127,11 +127,11 @@ class Calibrator {
     const std::uint64_t vectors = snapshot.stats().vector_count;
     const std::uint64_t wanted = std::min(std::uint64_t{options_.rows}, vectors / kVectorsARow);
     if (wanted == 0)
-      return fail({.code = ErrorCode::invalid_argument,
-                   .what = "calibrate with rows of the index",
-                   .found = std::to_string(options_.rows) + " of " + std::to_string(vectors) +
-                            " vectors",
-                   .expected = "rows to search for, and others to find"});
+      return fail(
+          {.code = ErrorCode::invalid_argument,
+           .what = "calibrate with rows of the index",
+           .found = std::to_string(options_.rows) + " of " + std::to_string(vectors) + " vectors",
+           .expected = "rows to search for, and others to find"});
     CAIRN_ASSIGN(queries_, draw_rows(snapshot, folder_, wanted, options_.seed));
     return {};
   }

@@ -54,8 +54,8 @@ void CodeRank::rank(VectorView query, std::optional<Ref> hidden, std::uint64_t l
 }
 
 bool CodeRank::holds(Ref ref, std::uint64_t list_size) const {
-  const std::size_t walked = std::min(
-      best_.size(), static_cast<std::size_t>(walk_size(list_size, refining_, navigable_)));
+  const std::size_t walked =
+      std::min(best_.size(), static_cast<std::size_t>(walk_size(list_size, refining_, navigable_)));
   const auto kept = std::span(best_).first(walked);
   const auto at = std::ranges::find_if(kept, [&](const Ranked& ranked) {
     return Ref{ranked.segment, ranked.slot} == ref;

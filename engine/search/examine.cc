@@ -39,8 +39,8 @@ class Examining {
  public:
   Examining(const Snapshot& snapshot, bool direct, const ExamineOptions& options)
       : snapshot_(snapshot), direct_(direct), options_(options) {
-    threads_ = options.threads != 0 ? options.threads
-                                    : std::max(1U, std::thread::hardware_concurrency());
+    threads_ =
+        options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
     tell_ = [this](std::string_view phase, std::uint64_t done, std::uint64_t total) -> Status {
       if (!options_.progress || options_.progress(phase, done, total)) return {};
       return fail(ErrorCode::cancelled, "examine");
@@ -75,12 +75,11 @@ class Examining {
       return bad_options("queries", "none, and " + std::to_string(vectors) + " vectors",
                          "queries, or " + std::to_string(kVectorsARow) + " vectors");
     if (options_.k == 0) return bad_options("k", "0", "1 or more");
-    if (given.count != 0 && (given.data == nullptr || given.dim != limits.dim ||
-                             given.dtype != limits.dtype))
-      return bad_options("queries",
-                         std::to_string(given.dim) + " x " + std::string(dtype_name(given.dtype)),
-                         std::to_string(limits.dim) + " x " +
-                             std::string(dtype_name(limits.dtype)));
+    if (given.count != 0 &&
+        (given.data == nullptr || given.dim != limits.dim || given.dtype != limits.dtype))
+      return bad_options(
+          "queries", std::to_string(given.dim) + " x " + std::string(dtype_name(given.dtype)),
+          std::to_string(limits.dim) + " x " + std::string(dtype_name(limits.dtype)));
     CAIRN_TRY(check_rows(given, limits.metric, 0, "the queries"));
     queries_.k = static_cast<std::uint32_t>(std::min(std::uint64_t{options_.k}, vectors));
     rows_.k = static_cast<std::uint32_t>(std::min(std::uint64_t{options_.k}, vectors - 1));
@@ -92,8 +91,7 @@ class Examining {
       return bad_options("true neighbours", std::to_string(options_.truth.size()),
                          std::to_string(wanted));
     if (rows == 0) return {};
-    CAIRN_ASSIGN(rows_.queries,
-                 draw_rows(snapshot_, "the index", rows, options_.seed));
+    CAIRN_ASSIGN(rows_.queries, draw_rows(snapshot_, "the index", rows, options_.seed));
     return {};
   }
 
@@ -111,8 +109,8 @@ class Examining {
     query.start(tried, snapshot_.segments());
     report_.list_size = query.list_size();
     report_.edges = query.walks_edges();
-    std::uint64_t usual = std::max({kUsualListMin, kUsualListNeighbors * options_.k,
-                                    kUsualListTimes * report_.list_size});
+    std::uint64_t usual = std::max(
+        {kUsualListMin, kUsualListNeighbors * options_.k, kUsualListTimes * report_.list_size});
     if (report_.stats.calibrated) {
       CAIRN_ASSIGN(const SearchEffort effort,
                    snapshot_.effort(options_.k, options_.recall.value_or(kUsualRecall)));
@@ -170,14 +168,13 @@ class Examining {
                      [&](std::size_t segment, const ScannedBlock& block) {
                        for (std::uint64_t left = block.view.occupied_mask(); left != 0;
                             left &= left - 1)
-                         occupied_[segment].set(block.first_slot + static_cast<std::uint32_t>(
-                                                                       std::countr_zero(left)));
+                         occupied_[segment].set(block.first_slot +
+                                                static_cast<std::uint32_t>(std::countr_zero(left)));
                      }));
     CAIRN_TRY(std::move(told));
     for (std::size_t i = 0; i < manifest.segments.size(); ++i) {
-      CAIRN_ASSIGN(auto reached,
-                   reachable_slots(snapshot_.folder(), manifest.segments[i],
-                                   *snapshot_.segments()[i].entries, direct_));
+      CAIRN_ASSIGN(auto reached, reachable_slots(snapshot_.folder(), manifest.segments[i],
+                                                 *snapshot_.segments()[i].entries, direct_));
       report_.unreachable += missing_slots(occupied_[i], reached).count;
       reached_.push_back(std::move(reached));
       CAIRN_TRY(tell_("reachable vectors", i + 1, manifest.segments.size()));
@@ -207,9 +204,9 @@ class Examining {
     const auto limit = static_cast<float>(quantile(rows, kMostRows));
     const auto beyond = queries.end() - std::ranges::upper_bound(queries, limit);
     const double median = quantile(rows, 0.5);
-    report_.drift = Drift{
-        .median_ratio = median > 0 ? quantile(queries, 0.5) / median : 1,
-        .beyond_rows = static_cast<double>(beyond) / static_cast<double>(queries.size())};
+    report_.drift =
+        Drift{.median_ratio = median > 0 ? quantile(queries, 0.5) / median : 1,
+              .beyond_rows = static_cast<double>(beyond) / static_cast<double>(queries.size())};
     return {};
   }
 
@@ -219,8 +216,8 @@ class Examining {
     figures.k = set.k;
     if (count == 0 || set.k == 0) return {};
     std::vector<Outcome> outcomes(count);
-    CAIRN_TRY(examine_searches(snapshot_, occupied_, reached_, plan_, set, threads_, tell_,
-                               outcomes));
+    CAIRN_TRY(
+        examine_searches(snapshot_, occupied_, reached_, plan_, set, threads_, tell_, outcomes));
     double squares = 0;
     for (const Outcome& outcome : outcomes) {
       const double recall = static_cast<double>(outcome.found) / set.k;
@@ -250,9 +247,8 @@ class Examining {
     std::ranges::stable_sort(order, {}, [&](std::size_t i) { return outcomes[i].found; });
     for (const std::size_t i : std::span(order).first(std::min(kWorstMax, order.size()))) {
       if (outcomes[i].found == set.k) return;
-      PoorQuery poor{.query = i,
-                     .missed = set.k - outcomes[i].found,
-                     .missed_for = outcomes[i].missed_for};
+      PoorQuery poor{
+          .query = i, .missed = set.k - outcomes[i].found, .missed_for = outcomes[i].missed_for};
       if (!set.queries.labels.empty()) poor.label = set.queries.labels[i];
       report_.worst.push_back(poor);
     }

@@ -16,8 +16,7 @@ namespace {
 /// A search whose blocks are read one after the other, in the order in which they are wanted.
 class LoneSearch {
  public:
-  explicit LoneSearch(const Snapshot& snapshot)
-      : snapshot_(snapshot), query_(snapshot.limits()) {}
+  explicit LoneSearch(const Snapshot& snapshot) : snapshot_(snapshot), query_(snapshot.limits()) {}
 
   /// The machine keeps what it held and read.
   Status run(const SearchRequest& request, std::optional<Ref> hidden, std::uint32_t width) {
@@ -32,8 +31,7 @@ class LoneSearch {
       wanted.pop_front();
       CAIRN_ASSIGN(const io::AlignedBuffer page, read(next));
       const std::uint32_t block_bytes = snapshot_.segments()[next.segment].shape.block_bytes;
-      Status absorbed =
-          query_.absorb(next, page.bytes().first(block_bytes), io::BlockSource::disk);
+      Status absorbed = query_.absorb(next, page.bytes().first(block_bytes), io::BlockSource::disk);
       if (!absorbed)
         return fail(snapshot_.in_block(std::move(absorbed).error(), next.segment, next.first_slot));
     }
@@ -134,22 +132,23 @@ Status examine_searches(const Snapshot& snapshot, const AllSlots& occupied, cons
   std::atomic<bool> failed{false};
   std::atomic<std::size_t> done{0};
   std::vector<std::optional<Examiner>> examiners(threads);
-  build::Workers(threads).each(
-      outcomes.size(), kQueriesATask,
-      [&](std::size_t begin, std::size_t end, std::uint32_t worker) {
-        if (failed) return;
-        Status status = guarded("examine searches", [&]() -> Status {
-          auto& examiner = examiners[worker];
-          if (!examiner) examiner.emplace(snapshot, occupied, reached, plan);
-          for (std::size_t i = begin; i < end; ++i)
-            CAIRN_TRY(examiner->examine(set, i, outcomes[i]));
-          const std::size_t so_far = done += end - begin;
-          return worker == 0 ? tell("searches", so_far, outcomes.size()) : Status{};
-        });
-        if (status) return;
-        const std::lock_guard lock(mutex);
-        if (!failed.exchange(true)) worst = std::move(status);
-      });
+  build::Workers(threads).each(outcomes.size(), kQueriesATask,
+                               [&](std::size_t begin, std::size_t end, std::uint32_t worker) {
+                                 if (failed) return;
+                                 Status status = guarded("examine searches", [&]() -> Status {
+                                   auto& examiner = examiners[worker];
+                                   if (!examiner)
+                                     examiner.emplace(snapshot, occupied, reached, plan);
+                                   for (std::size_t i = begin; i < end; ++i)
+                                     CAIRN_TRY(examiner->examine(set, i, outcomes[i]));
+                                   const std::size_t so_far = done += end - begin;
+                                   return worker == 0 ? tell("searches", so_far, outcomes.size())
+                                                      : Status{};
+                                 });
+                                 if (status) return;
+                                 const std::lock_guard lock(mutex);
+                                 if (!failed.exchange(true)) worst = std::move(status);
+                               });
   return worst;
 }
 

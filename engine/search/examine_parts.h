@@ -16,8 +16,7 @@
 namespace cairn::search {
 
 /// Told what is being done and how far; an error ends the work.
-using Tell =
-    std::function<Status(std::string_view phase, std::uint64_t done, std::uint64_t total)>;
+using Tell = std::function<Status(std::string_view phase, std::uint64_t done, std::uint64_t total)>;
 
 /// Bits of the slots of all segments, one SlotBits a segment.
 using AllSlots = std::vector<SlotBits>;

@@ -22,8 +22,9 @@ class Positions {
     for (std::uint32_t segment = 0; segment < occupied.size(); ++segment)
       for (std::size_t w = 0; w < occupied[segment].words(); ++w)
         for (std::uint64_t left = occupied[segment].word(w); left != 0; left &= left - 1)
-          note(position++, {segment, static_cast<std::uint32_t>(
-                                         w * 64 + static_cast<std::size_t>(std::countr_zero(left)))});
+          note(position++,
+               {segment, static_cast<std::uint32_t>(
+                             w * 64 + static_cast<std::size_t>(std::countr_zero(left)))});
   }
 
   /// Nothing for a position beyond the vectors that were seen.
@@ -72,11 +73,11 @@ Status take_neighbors(ExaminedSet& set, const TracedQuery& query, const Position
 
 tl::unexpected<Error> bad_truth(std::uint64_t query, Label label, std::string found,
                                 std::string expected) {
-  return fail({.code = ErrorCode::invalid_argument,
-               .what = "the true neighbour " + std::to_string(label) + " of query " +
-                       std::to_string(query),
-               .found = std::move(found),
-               .expected = std::move(expected)});
+  return fail(
+      {.code = ErrorCode::invalid_argument,
+       .what = "the true neighbour " + std::to_string(label) + " of query " + std::to_string(query),
+       .found = std::move(found),
+       .expected = std::move(expected)});
 }
 
 Result<Ref> find_label(const Snapshot& snapshot, Label label) {
@@ -114,8 +115,7 @@ Status compute_truth(const Snapshot& snapshot, const AllSlots& occupied, std::ui
   std::size_t at = 0;
   for (ExaminedSet* set : sets)
     for (const TracedQuery& query : set->queries.traced) {
-      CAIRN_TRY(take_neighbors(*set, query, positions,
-                               std::span(found.ids).subspan(at, found.k),
+      CAIRN_TRY(take_neighbors(*set, query, positions, std::span(found.ids).subspan(at, found.k),
                                std::span(found.distances).subspan(at, found.k)));
       at += found.k;
     }

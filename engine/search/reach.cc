@@ -111,8 +111,7 @@ class Walk {
         if (!pending(first_slot + place)) continue;
         expanded_.set(first_slot + place);
         again = true;
-        CAIRN_ASSIGN(const std::uint32_t degree,
-                     view.neighbors(place, slot_count_, targets_));
+        CAIRN_ASSIGN(const std::uint32_t degree, view.neighbors(place, slot_count_, targets_));
         for (std::uint32_t i = 0; i < degree; ++i) reached_.set(targets_[i]);
       }
     }

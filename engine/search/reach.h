@@ -32,8 +32,8 @@ struct MissingSlots {
 };
 MissingSlots missing_slots(const SlotBits& of, const SlotBits& in);
 
-/// The slots of a segment that the heads and samples of its entry points lead to, by directed edges:
-/// sweeps over the blocks, forward and back in turn, that read only blocks with something to
+/// The slots of a segment that the heads and samples of its entry points lead to, by directed
+/// edges: sweeps over the blocks, forward and back in turn, that read only blocks with something to
 /// expand, until a sweep finds nothing. corrupt, io. O(blocks read a sweep), 2 bits a slot and
 /// 1 MiB.
 Result<SlotBits> reachable_slots(const IndexFolder& folder, const layout::SegmentRecord& segment,

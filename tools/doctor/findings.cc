@@ -18,9 +18,10 @@ constexpr double kBeyond = 0.1, kBeyondUsual = 0.01;
 constexpr double kShareOfLoss = 0.1;
 /// Codes that misrank so many true neighbours say nothing of the vectors.
 constexpr double kCodesOfOthers = 0.3;
-constexpr double kSkew = 2.5;     // the largest partition over the mean: builds cut at 1.5
-constexpr double kSpread = 3;     // neighbours in a partition over its share of the vectors
-constexpr double kSparse = 0.5;   // of the places in blocks
+constexpr double kSkew = 2.5;           // the largest partition over the mean: builds cut at 1.5
+constexpr double kSpread = 3;           // neighbours in a partition over its share of the vectors
+constexpr double kUncalibrated = 0.01;  // weight of what keeps recall from being asked for
+constexpr double kSparse = 0.5;         // of the places in blocks
 
 double share(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
@@ -30,8 +31,7 @@ std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share);
 
 class Judge {
  public:
-  Judge(const Examination& examination, const Asked& asked)
-      : seen_(examination), asked_(asked) {}
+  Judge(const Examination& examination, const Asked& asked) : seen_(examination), asked_(asked) {}
 
   std::vector<Finding> run() {
     const bool drifts = has_drift();
@@ -59,9 +59,8 @@ class Judge {
 
   bool has_drift() const {
     if (!seen_.drift) return false;
-    const double chance =
-        std::sqrt(kBeyondUsual / static_cast<double>(std::max<std::uint64_t>(
-                                     1, seen_.queries->queries)));
+    const double chance = std::sqrt(
+        kBeyondUsual / static_cast<double>(std::max<std::uint64_t>(1, seen_.queries->queries)));
     return seen_.drift->beyond_rows >= kBeyond + kErrors * chance;
   }
 
@@ -75,11 +74,13 @@ class Judge {
         {.name = "drift",
          .severity = lost > 0 ? Severity::serious : Severity::warning,
          .weight = lost > 0 ? lost : seen_.drift->beyond_rows,
-         .text = fmt::format("the queries drift from the partitions: {} of them lie farther from "
-                             "the nearest entry point than 99 % of the vectors, the median {:.2f} "
-                             "times as far; recall {:.3f} where the rows of the index have {:.3f}",
+         .title = "the queries drift from the partitions",
+         .text = fmt::format("{} of them lie farther from the nearest entry point than 99 % of the "
+                             "vectors, the median {:.2f} times as far; recall {:.3f} for {:.1f} "
+                             "reads where the rows of the index have {:.3f} for {:.1f}",
                              percent(seen_.drift->beyond_rows), seen_.drift->median_ratio,
-                             seen_.queries->recall, seen_.rows.recall),
+                             seen_.queries->recall, seen_.queries->reads, seen_.rows.recall,
+                             seen_.rows.reads),
          .next = calibrate_with_queries() +
                  ", and ask by --recall; add vectors like the queries when you build again"});
   }
@@ -94,13 +95,16 @@ class Judge {
           {.name = std::string(miss_reason_name(reason)),
            .severity = Severity::serious,
            .weight = lost * part,
-           .text = fmt::format("{}: {} of the neighbours that were missed, {:.3f} of recall {:.3f}",
-                               text_of(reason, set), percent(part), lost * part, set.recall),
+           .title = title_of(reason, set),
+           .text =
+               fmt::format("{} of the neighbours that were missed; of the {:.3f} of recall that "
+                           "are wanting at {:.3f}, {:.3f}",
+                           percent(part), lost, set.recall, lost * part),
            .next = next_of(reason, set)});
     }
   }
 
-  std::string text_of(MissReason reason, const SearchedSet& set) const {
+  std::string title_of(MissReason reason, const SearchedSet& set) const {
     const auto misranked = set.missed_for[static_cast<std::size_t>(MissReason::misranked)];
     switch (reason) {
       case MissReason::not_reachable:
@@ -127,9 +131,10 @@ class Judge {
         return "";
       case MissReason::misranked:
         if (share(misranked, set.queries * set.k) >= kCodesOfOthers)
-          return fmt::format("cairn verify {}; put back the codes of this build, or build again "
-                             "with more --codes and --refine bytes",
-                             asked_.index);
+          return fmt::format(
+              "cairn verify {}; put back the codes of this build, or build again "
+              "with more --codes and --refine bytes",
+              asked_.index);
         if (stats.refine_bytes_loaded < stats.refine_bytes)
           return fmt::format("more --memory: {} of {} bytes of refinement a vector are in RAM",
                              stats.refine_bytes_loaded, stats.refine_bytes);
@@ -151,14 +156,16 @@ class Judge {
   void note_reach() {
     const std::uint64_t vectors = seen_.stats.vector_count;
     if (seen_.unreachable != 0) {
-      const auto missed = main_set().missed_for[static_cast<std::size_t>(MissReason::not_reachable)];
+      const auto missed =
+          main_set().missed_for[static_cast<std::size_t>(MissReason::not_reachable)];
       const double part = share(missed, main_set().missed);
       findings_.push_back(
           {.name = "not_reachable",
            .severity = Severity::serious,
            .weight = std::max(share(seen_.unreachable, vectors), loss(main_set()) * part),
-           .text = fmt::format("vectors out of reach: no edges lead from the entry points to {} of "
-                               "{} ({}); {} of the neighbours that were missed are among them",
+           .title = "vectors are out of reach",
+           .text = fmt::format("no edges lead from the entry points to {} of {} ({}), {} of the "
+                               "neighbours that were missed among them",
                                show_count(seen_.unreachable), show_count(vectors),
                                percent(share(seen_.unreachable, vectors)), percent(part)),
            .next = fmt::format("cairn verify {} names the blocks; build the index again",
@@ -169,17 +176,22 @@ class Judge {
       findings_.push_back({.name = "dead_ends",
                            .severity = Severity::warning,
                            .weight = share(histogram[0], vectors),
-                           .text = fmt::format("{} vectors have no edges: walks end there",
-                                               show_count(histogram[0])),
+                           .title = "vectors without edges",
+                           .text = "walks end at " + show_count(histogram[0]),
                            .next = "build the index again"});
   }
 
-  void warn(std::string name, double weight, std::string text, std::string next) {
-    findings_.push_back({.name = std::move(name),
-                         .severity = Severity::warning,
-                         .weight = weight,
-                         .text = std::move(text),
-                         .next = std::move(next)});
+  void warn(Finding finding, double weight) {
+    finding.severity = Severity::warning;
+    finding.weight = weight;
+    findings_.push_back(std::move(finding));
+  }
+  static Finding finding(std::string name, std::string title, std::string text,
+                         std::string next = {}) {
+    return {.name = std::move(name),
+            .title = std::move(title),
+            .text = std::move(text),
+            .next = std::move(next)};
   }
 
   void note_calibration() {
@@ -187,27 +199,32 @@ class Judge {
     const CalibrationHealth& health = seen_.calibration;
     const std::string again = fmt::format("cairn calibrate --index {}", asked_.index);
     if (health.state == State::none)
-      warn("not_calibrated", 0.01, "not calibrated: no recall can be asked for by name", again);
+      warn(finding("not_calibrated", "not calibrated", "no recall can be asked for by name", again),
+           kUncalibrated);
     if (health.state == State::unreadable)
-      warn("calibration_unreadable", 0.02, "the calibration cannot be read: " + health.problem,
-           again);
+      warn(finding("calibration_unreadable", "the calibration cannot be read", health.problem,
+                   again),
+           kUncalibrated);
     if (health.state == State::too_much)
-      warn("calibration_elsewhere", 0.01,
-           "calibrated only with more in RAM than there is: no recall can be asked for", again);
+      warn(finding("calibration_elsewhere", "not calibrated for so little memory",
+                   "no recall can be asked for by name", again),
+           kUncalibrated);
     if (!seen_.effort) return;
     if (!seen_.effort->reached)
-      warn("calibration_short", 0.01,
-           fmt::format("by the calibration no effort reaches recall {:g}", asked_.recall),
-           "more --memory, or build again with more --codes or --refine bytes");
+      warn(finding("calibration_short", "no effort that was measured reaches the recall",
+                   fmt::format("{:.3f} at most where {:g} is asked for", seen_.effort->recall,
+                               asked_.recall),
+                   "more --memory, or build again with more --codes or --refine bytes"),
+           kUncalibrated);
     note_stale(again);
+    note_excess();
     if (health.state == State::less)
-      findings_.push_back({.name = "calibration_less",
-                           .severity = Severity::note,
-                           .text = fmt::format("calibrated with {} bytes of refinement and {} "
-                                               "edges in RAM, not what there is: searches read "
-                                               "more than they must",
-                                               health.refine_bytes, health.nav_edges),
-                           .next = again + " --memory SIZE"});
+      findings_.push_back(
+          finding("calibration_less", "calibrated with less in RAM than there is",
+                  fmt::format("with {} bytes of refinement and {} edges: searches read more than "
+                              "they must",
+                              health.refine_bytes, health.nav_edges),
+                  again + " --memory SIZE"));
   }
 
   /// The rows are found as they were at calibration, or something has changed since.
@@ -220,11 +237,26 @@ class Judge {
     const bool more = off > kPromiseAbove + chance && !seen_.effort->least &&
                       seen_.calibration.state == CalibrationHealth::State::fits;
     if (less || more)
-      warn("calibration_stale", std::abs(off),
-           fmt::format("the calibration does not hold: rows are found with recall {:.3f}, {:.3f} "
-                       "when it was measured",
-                       rows.recall, seen_.effort->recall),
-           again);
+      warn(finding("calibration_stale", "the calibration does not hold",
+                   fmt::format("rows are found with recall {:.3f}, {:.3f} when it was measured",
+                               rows.recall, seen_.effort->recall),
+                   again),
+           std::abs(off));
+  }
+
+  /// More than was asked is paid for with reads.
+  void note_excess() {
+    if (!seen_.queries || has_drift() || seen_.effort->least ||
+        seen_.calibration.state != CalibrationHealth::State::fits)
+      return;
+    const SearchedSet& set = *seen_.queries;
+    if (set.recall < seen_.effort->recall + kPromiseAbove + kErrors * set.recall_error) return;
+    findings_.push_back(
+        finding("more_than_asked", "searches find more than is asked for",
+                fmt::format("recall {:.3f}: the queries are easier than what was calibrated with, "
+                            "and cost reads that could be saved",
+                            set.recall),
+                calibrate_with_queries()));
   }
 
   void note_shape() {
@@ -237,23 +269,22 @@ class Judge {
     }
     for (const PartitionLoad& load : seen_.partitions)
       if (load.vectors != 0)
-        busiest = std::max(busiest,
-                           share(load.neighbors, neighbors) / share(load.vectors, vectors));
+        busiest =
+            std::max(busiest, share(load.neighbors, neighbors) / share(load.vectors, vectors));
     const double mean = share(vectors, seen_.partitions.size());
     if (mean > 0 && static_cast<double>(most) > kSkew * mean)
-      note("skew", fmt::format("the largest partition has {:.1f} times the vectors of the mean",
-                               static_cast<double>(most) / mean));
+      findings_.push_back(finding(
+          "skew", "partitions differ in size",
+          fmt::format("the largest has {:.1f} times the mean", static_cast<double>(most) / mean)));
     if (busiest > kSpread)
-      note("busy_partition",
-           fmt::format("one partition has {:.1f} times the neighbours that its size would have",
-                       busiest));
+      findings_.push_back(finding(
+          "busy_partition", "one partition is asked for most",
+          fmt::format("it has {:.1f} times the neighbours that go with its size", busiest)));
     const double filled = share(seen_.structure.vectors, seen_.structure.places);
-    if (filled < kSparse) note("sparse_blocks", percent(filled) + " of the places are filled");
+    if (filled < kSparse)
+      findings_.push_back(finding("sparse_blocks", "blocks are sparsely filled",
+                                  percent(filled) + " of their places hold a vector"));
   }
-  void note(std::string name, std::string text) {
-    findings_.push_back({.name = std::move(name), .text = std::move(text), .next = ""});
-  }
-
   const Examination& seen_;
   const Asked& asked_;
   std::vector<Finding> findings_;

@@ -14,7 +14,8 @@ struct Finding {
   std::string name;  // one word, stable
   Severity severity = Severity::note;
   double weight = 0;  // points of recall lost, or what it weighs among those as severe
-  std::string text;   // what is the matter, with its figure
+  std::string title;  // what is the matter, in a few words
+  std::string text;   // with its figures
   std::string next;   // what to do
 };
 

@@ -104,6 +104,7 @@ Json doctor_json(const Examination& seen, const Asked& asked,
     found.push_back({{"name", finding.name},
                      {"severity", severity_name(finding.severity)},
                      {"weight", finding.weight},
+                     {"title", finding.title},
                      {"text", finding.text},
                      {"next", finding.next}});
   for (const PoorQuery& poor : seen.worst)

@@ -16,16 +16,17 @@ double share(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-/// Words in lines of kColumns, those after the first behind `indent`.
+/// Words in lines of kColumns, those after the first behind `indent`. "3 %" is one word.
 std::string wrapped(const std::string& text, std::size_t indent) {
   std::string out;
   std::size_t column = 0;
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find(' ', at), text.size());
-    if (column != 0 && column + 1 + end - at > kColumns) {
+    std::size_t end = std::min(text.find(' ', at), text.size());
+    if (text.compare(end, 2, " %") == 0) end = std::min(text.find(' ', end + 1), text.size());
+    if (at != 0 && column + 1 + end - at > kColumns) {
       out += "\n" + std::string(indent, ' ');
       column = indent;
-    } else if (column != 0) {
+    } else if (at != 0) {
       out += ' ';
       ++column;
     }
@@ -38,8 +39,8 @@ std::string wrapped(const std::string& text, std::size_t indent) {
 
 std::string line(std::string_view name, const std::string& text) {
   constexpr std::size_t kNameColumns = 13;
-  return std::string(name) + std::string(kNameColumns - name.size(), ' ') +
-         wrapped(text, kNameColumns).insert(0, "");
+  return wrapped(std::string(name) + std::string(kNameColumns - name.size(), ' ') + text,
+                 kNameColumns);
 }
 
 class Page {
@@ -62,17 +63,17 @@ class Page {
   void head() {
     const std::string_view verdict = verdict_of(findings_);
     const SearchedSet& set = main_set();
-    std::string first = verdict == "healthy"
-                            ? fmt::format("HEALTHY: recall@{} {:.3f}", set.k, set.recall)
-                            : fmt::format("{}: {}", verdict == "ill" ? "ILL" : "WARNING",
-                                          findings_.front().text);
+    std::string first =
+        verdict == "healthy"
+            ? fmt::format("HEALTHY: recall@{} {:.3f}", set.k, set.recall)
+            : fmt::format("{}: {}", verdict == "ill" ? "ILL" : "WARNING", findings_.front().title);
     text_ += wrapped(first, 2);
     const std::string how =
-        seen_.queries
-            ? fmt::format("{} queries of {}", show_count(set.queries), asked_.queries)
-            : fmt::format("{} rows of the index in place of queries, each hidden from its own "
-                          "search (--queries FILE for yours)",
-                          show_count(set.queries));
+        seen_.queries ? fmt::format("{} queries of {}", show_count(set.queries), asked_.queries)
+                      : fmt::format(
+                            "{} rows of the index in place of queries, each hidden from its own "
+                            "search (--queries FILE for yours)",
+                            show_count(set.queries));
     const std::string slack = seen_.slack ? fmt::format(", slack {:.3f}", *seen_.slack) : "";
     text_ += wrapped(
         fmt::format("{}; k = {}, a list of {}{}, {}; wanted: recall {:g}{}\n", how, asked_.k,
@@ -84,7 +85,7 @@ class Page {
   void findings() {
     std::size_t number = 0;
     for (const Finding& finding : findings_) {
-      text_ += wrapped(fmt::format("{}. {}", ++number, finding.text), 3);
+      text_ += wrapped(fmt::format("{}. {}: {}", ++number, finding.title, finding.text), 3);
       if (!finding.next.empty()) text_ += wrapped("   -> " + finding.next, 6);
     }
     if (number != 0) text_ += "\n";
@@ -115,19 +116,22 @@ class Page {
       table.add(std::move(cells));
     };
     const SearchEffort effort = seen_.effort.value_or(SearchEffort{});
-    row("searches", [](const SearchedSet& s) { return show_count(s.queries); },
+    row(
+        "searches", [](const SearchedSet& s) { return show_count(s.queries); },
         seen_.calibration.from_rows ? "of rows" : "of queries");
-    row(fmt::format("recall@{}", asked_.k),
+    row(
+        fmt::format("recall@{}", asked_.k),
         [](const SearchedSet& s) { return fmt::format("{:.4f}", s.recall); },
         fmt::format("{:.4f}", effort.recall));
-    row("+- (standard error)",
+    row(
+        "+- (standard error)",
         [](const SearchedSet& s) { return fmt::format("{:.4f}", s.recall_error); }, "");
-    row("reads of 4 KiB", [](const SearchedSet& s) { return fmt::format("{:.1f}", s.reads); },
+    row(
+        "reads of 4 KiB", [](const SearchedSet& s) { return fmt::format("{:.1f}", s.reads); },
         fmt::format("{:.1f}", effort.reads));
-    row("to the k-th neighbour",
-        [](const SearchedSet& s) { return fmt::format("{:.4g}", s.kth_distance); }, "");
-    row("to the nearest entry",
-        [](const SearchedSet& s) { return fmt::format("{:.4g}", s.entry_distance); }, "");
+    row(
+        "k-th distance, median",
+        [](const SearchedSet& s) { return fmt::format("{:.6g}", s.kth_distance); }, "");
     text_ += table.text() + "\n";
   }
 
@@ -135,16 +139,15 @@ class Page {
     Table table(titles("neighbours missed"));
     std::vector<std::string> all{"all"};
     for (const SearchedSet* set : sets())
-      all.push_back(fmt::format("{} of {}", show_count(set->missed),
-                                show_count(set->queries * set->k)));
+      all.push_back(
+          fmt::format("{} of {}", show_count(set->missed), show_count(set->queries * set->k)));
     table.add(all);
     for (std::size_t r = 0; r < kMissReasons; ++r) {
-      std::vector<std::string> cells{
-          "  " + std::string(reason_words(static_cast<MissReason>(r)))};
+      std::vector<std::string> cells{"  " + std::string(reason_words(static_cast<MissReason>(r)))};
       for (const SearchedSet* set : sets())
-        cells.push_back(set->missed == 0
-                            ? "-"
-                            : fmt::format("{:.1f} %", 100 * share(set->missed_for[r], set->missed)));
+        cells.push_back(set->missed == 0 ? "-"
+                                         : fmt::format("{:.1f} %", 100 * share(set->missed_for[r],
+                                                                               set->missed)));
       table.add(cells);
     }
     text_ += table.text() + "\n";
@@ -152,10 +155,11 @@ class Page {
 
   void about() {
     if (seen_.drift)
-      text_ += line("drift", fmt::format("queries are {:.2f} times as far from the nearest entry "
-                                         "as rows; {:.1f} % are beyond 99 % of the rows",
-                                         seen_.drift->median_ratio,
-                                         100 * seen_.drift->beyond_rows));
+      text_ +=
+          line("drift", fmt::format("to the nearest entry point queries have {:.4g}, rows {:.4g} "
+                                    "(medians: {:.2f} times); {:.1f} % lie beyond 99 % of rows",
+                                    seen_.queries->entry_distance, seen_.rows.entry_distance,
+                                    seen_.drift->median_ratio, 100 * seen_.drift->beyond_rows));
     text_ += line("partitions", partitions());
     text_ += line("graph", graph());
     const IndexStats& stats = seen_.stats;
@@ -180,24 +184,24 @@ class Page {
     if (seen_.partitions.size() < 2 || busiest == nullptr)
       return fmt::format("1 of {} vectors", show_count(vectors));
     const double mean = share(vectors, seen_.partitions.size());
-    return fmt::format("{} of {} to {} vectors, the largest {:.2f} times the mean; the busiest has "
-                       "{:.1f} % of the true neighbours and {:.1f} % of the vectors",
-                       seen_.partitions.size(), show_count(least), show_count(most),
-                       static_cast<double>(most) / mean, 100 * share(busiest->neighbors, neighbors),
-                       100 * share(busiest->vectors, vectors));
+    return fmt::format(
+        "{} of {} to {} vectors, the largest {:.2f} times the mean; the busiest has "
+        "{:.1f} % of the true neighbours and {:.1f} % of the vectors",
+        seen_.partitions.size(), show_count(least), show_count(most),
+        static_cast<double>(most) / mean, 100 * share(busiest->neighbors, neighbors),
+        100 * share(busiest->vectors, vectors));
   }
 
   std::string graph() const {
     const StructureReport& structure = seen_.structure;
     const auto& histogram = structure.degree_histogram;
-    return fmt::format("{} of {} vectors out of reach; {:.1f} edges each, {} at most, {} without; "
-                       "{} blocks, {:.1f} % filled",
-                       show_count(seen_.unreachable), show_count(structure.vectors),
-                       share(structure.edges, structure.vectors),
-                       histogram.empty() ? 0 : histogram.size() - 1,
-                       show_count(histogram.empty() ? 0 : histogram[0]),
-                       show_count(structure.blocks),
-                       100 * share(structure.vectors, structure.places));
+    return fmt::format(
+        "{} of {} vectors out of reach; {:.1f} edges each, {} at most, {} without; "
+        "{} blocks, {:.1f} % filled",
+        show_count(seen_.unreachable), show_count(structure.vectors),
+        share(structure.edges, structure.vectors), histogram.empty() ? 0 : histogram.size() - 1,
+        show_count(histogram.empty() ? 0 : histogram[0]), show_count(structure.blocks),
+        100 * share(structure.vectors, structure.places));
   }
 
   std::string calibration() const {

@@ -48,14 +48,13 @@ Status load(const Options& options, const IndexStats& stats, ExamineOptions& exa
                  .found = "no queries"});
   examine.queries.count = std::min(examine.queries.count, options.queries_max);
   if (options.groundtruth.empty()) return {};
-  const auto k = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(options.examine.k, stats.vector_count));
+  const auto k =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(options.examine.k, stats.vector_count));
   const std::size_t wanted = examine.queries.count * k;
   const auto take = [&](std::span<const std::uint32_t> ids, std::span<const float> distances) {
     if (inputs.truth.size() == wanted) return;
     inputs.truth.insert(inputs.truth.end(), ids.begin(), ids.end());
-    inputs.truth_distances.insert(inputs.truth_distances.end(), distances.begin(),
-                                  distances.end());
+    inputs.truth_distances.insert(inputs.truth_distances.end(), distances.begin(), distances.end());
   };
   CAIRN_TRY(read_truth(options.groundtruth, inputs.queries.count(), k, take));
   examine.truth = inputs.truth;
@@ -125,8 +124,7 @@ Run declare(CLI::App& command) {
                   "calibrated: 0.95")
       ->excludes("--list-size")
       ->excludes("--slack");
-  command.add_option("--reads-max", examine.reads_max, "As of `cairn search`")
-      ->check(at_least(1));
+  command.add_option("--reads-max", examine.reads_max, "As of `cairn search`")->check(at_least(1));
   add_threads(command, examine.threads);
   add_json(command, options->json);
   return [options] { return doctor(*options); };
@@ -135,14 +133,15 @@ Run declare(CLI::App& command) {
 }  // namespace
 
 Verb doctor_verb() {
-  return {"doctor", "Show how healthy an index is, and why searches miss what they miss",
-          "A verdict, findings with what to do next, the worst first, and for each true neighbour\n"
-          "that was missed the reason. Search as your service does; rows of the index are searched\n"
-          "for beside the queries, to tell what lies in the index from what lies in the queries.\n"
-          "Exit code 0 whatever is found.\n\n",
-          "  cairn doctor --index photos.cairn --queries yesterday.u8bin --memory 60B/v\n"
-          "  cairn doctor --index photos.cairn --queries yesterday.u8bin --list-size 20",
-          declare};
+  return {
+      "doctor", "Show how healthy an index is, and why searches miss what they miss",
+      "A verdict, findings with what to do next, the worst first, and for each true neighbour\n"
+      "that was missed the reason. Search as your service does; rows of the index are searched\n"
+      "for beside the queries, to tell what lies in the index from what lies in the queries.\n"
+      "Exit code 0 whatever is found.\n\n",
+      "  cairn doctor --index photos.cairn --queries yesterday.u8bin --memory 60B/v\n"
+      "  cairn doctor --index photos.cairn --queries yesterday.u8bin --list-size 20",
+      declare};
 }
 
 }  // namespace cairn::tools
