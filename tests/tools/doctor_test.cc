@@ -114,7 +114,7 @@ TEST_F(Doctor, EdgesCut) {
 TEST_F(Doctor, CodesOfAnotherDataSet) {
   const std::string mixed = copy_of_index("mixed");
   take_codes(mixed, dir().file("other"));
-  for (const Args& how : {Args{"--queries", "q.u8bin"}, Args{}, Args{"--list-size", "100"}}) {
+  for (const Args& how : {Args{"--queries", "q.u8bin"}, Args{}, Args{"--list-size", "60"}}) {
     const json seen = examine("mixed", how);
     EXPECT_EQ(first_finding(seen), "misranked") << seen.dump(1);
     EXPECT_EQ(seen.at("verdict"), "ill");
@@ -170,13 +170,13 @@ TEST_F(Doctor, SearchesThatEndTooEarly) {
 }
 
 TEST_F(Doctor, ACalibrationThatIsMissingOrDamaged) {
-  const json plain = examine("other", {"--queries", "q2.u8bin", "--list-size", "200"});
+  const json plain = examine("other", {"--queries", "q2.u8bin", "--list-size", "100"});
   EXPECT_EQ(first_finding(plain), "not_calibrated") << plain.dump(1);
   EXPECT_EQ(plain.at("verdict"), "warning");
   const std::string damaged = copy_of_index("damaged");
   for (const auto& file : std::filesystem::directory_iterator(damaged))
     if (file.path().extension() == ".calibration") std::filesystem::resize_file(file.path(), 4096);
-  const json seen = examine("damaged", {"--list-size", "200"});
+  const json seen = examine("damaged", {"--list-size", "100"});
   EXPECT_EQ(first_finding(seen), "calibration_unreadable") << seen.dump(1);
 }
 
@@ -227,11 +227,11 @@ TEST(DoctorNormal, NoFalseAlarm) {
       file.write(reinterpret_cast<const char*>(&value), sizeof value);
     }
   };
-  write("base.fbin", 4000);
+  write("base.fbin", 2000);
   write("q.fbin", 200);
   for (const std::string metric : {"l2", "ip", "cosine"}) {
     run_ok(dir, {"build", "--input", "base.fbin", "--index", metric, "--metric", metric, "--codes",
-                 "12", "--nav-edges", "8", "--calibration-rows", "300", "--quiet"});
+                 "12", "--nav-edges", "8", "--calibration-rows", "150", "--quiet"});
     const json seen = json::parse(
         run_ok(dir, {"doctor", "--index", metric, "--queries", "q.fbin", "--json", "--quiet"}).out);
     EXPECT_EQ(seen.at("verdict"), "healthy") << metric << seen.dump(1);
