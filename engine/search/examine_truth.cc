@@ -17,7 +17,7 @@ class Positions {
   Positions(const AllSlots& occupied, std::span<const std::uint32_t> positions)
       : positions_(positions.begin(), positions.end()) {
     std::ranges::sort(positions_);
-    positions_.erase(std::ranges::unique(positions_).begin(), positions_.end());
+    positions_.erase(std::unique(positions_.begin(), positions_.end()), positions_.end());
     std::uint64_t position = 0;
     for (std::uint32_t segment = 0; segment < occupied.size(); ++segment)
       for (std::size_t w = 0; w < occupied[segment].words(); ++w)
