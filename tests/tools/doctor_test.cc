@@ -227,11 +227,12 @@ TEST(DoctorNormal, NoFalseAlarm) {
       file.write(reinterpret_cast<const char*>(&value), sizeof value);
     }
   };
-  write("base.fbin", 2000);
+  write("base.fbin", 3000);
   write("q.fbin", 200);
   for (const std::string metric : {"l2", "ip", "cosine"}) {
-    run_ok(dir, {"build", "--input", "base.fbin", "--index", metric, "--metric", metric, "--codes",
-                 "12", "--nav-edges", "8", "--calibration-rows", "150", "--quiet"});
+    run_ok(dir,
+           {"build", "--input", "base.fbin", "--index", metric, "--metric", metric, "--codes", "12",
+            "--refine", "0", "--nav-edges", "8", "--calibration-rows", "300", "--quiet"});
     const json seen = json::parse(
         run_ok(dir, {"doctor", "--index", metric, "--queries", "q.fbin", "--json", "--quiet"}).out);
     EXPECT_EQ(seen.at("verdict"), "healthy") << metric << seen.dump(1);

@@ -79,6 +79,17 @@ TEST(Findings, FewQueriesAreNoDriftByChance) {
   EXPECT_EQ(first(seen), "drift");
 }
 
+TEST(Findings, APointOfRecallIsWorthAWarning) {
+  Examination seen = healthy();
+  seen.queries = searched(0.9395, MissReason::not_read);  // +- 0.002
+  EXPECT_EQ(first(seen), "none");
+  seen.queries = searched(0.937, MissReason::not_read);
+  EXPECT_EQ(first(seen), "not_read");
+  EXPECT_EQ(findings(seen)[0].severity, Severity::warning);
+  seen.queries = searched(0.929, MissReason::not_read);
+  EXPECT_EQ(findings(seen)[0].severity, Severity::serious);
+}
+
 TEST(Findings, ALossIsDividedAmongItsReasons) {
   Examination seen = healthy();
   seen.queries = searched(0.85, MissReason::not_read);

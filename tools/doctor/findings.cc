@@ -12,6 +12,8 @@ namespace {
 
 /// The promise of `--recall`, and deviations of a mean that are chance.
 constexpr double kPromiseBelow = 0.005, kPromiseAbove = 0.015, kErrors = 3;
+/// A smaller loss is worth a warning.
+constexpr double kLossSerious = 0.02;
 /// Queries that drift: so many beyond 99 % of the rows, where 1 in 100 is usual.
 constexpr double kBeyond = 0.1, kBeyondUsual = 0.01;
 /// A reason that takes less of a loss is no finding of its own.
@@ -57,6 +59,10 @@ class Judge {
     return asked_.recall - set.recall;
   }
 
+  static Severity severity_of(double lost) {
+    return lost >= kLossSerious ? Severity::serious : Severity::warning;
+  }
+
   bool has_drift() const {
     if (!seen_.drift) return false;
     const double chance = std::sqrt(
@@ -72,7 +78,7 @@ class Judge {
   void note_drift(double lost) {
     findings_.push_back(
         {.name = "drift",
-         .severity = lost > 0 ? Severity::serious : Severity::warning,
+         .severity = severity_of(lost),
          .weight = lost > 0 ? lost : seen_.drift->beyond_rows,
          .title = "the queries drift from the partitions",
          .text = fmt::format("{} of them lie farther from the nearest entry point than 99 % of the "
@@ -93,7 +99,7 @@ class Judge {
       if (part < kShareOfLoss || reason == MissReason::not_reachable) continue;
       findings_.push_back(
           {.name = std::string(miss_reason_name(reason)),
-           .severity = Severity::serious,
+           .severity = severity_of(lost),
            .weight = lost * part,
            .title = title_of(reason, set),
            .text =

@@ -31,9 +31,10 @@ struct Asked {
 /// it is too low.
 double least_recall(const SearchedSet& set, const Asked& asked);
 
-/// By severity, then by weight. Recall below least_recall() is serious, and so is a vector out of
-/// reach. A loss is divided among the reasons of the missed neighbours; where queries drift, only
-/// the loss of the index's own rows is, and what the queries lose beyond it is the drift's.
+/// By severity, then by weight. Recall that is below least_recall() and two points wanting is
+/// serious, and so is a vector out of reach. A loss is divided among the reasons of the missed
+/// neighbours; where queries drift, only the loss of the index's own rows is, and what the queries
+/// lose beyond it is the drift's.
 std::vector<Finding> findings_of(const Examination& examination, const Asked& asked);
 
 /// "codes misrank", as the page has it.
