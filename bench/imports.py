@@ -13,6 +13,7 @@ Wants Debian's python3-numpy, python3-hnswlib and python3-faiss, and for USearch
 """
 import argparse
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -143,10 +144,14 @@ USEARCH_JS = """
 const fs = require('fs'), u = require('usearch');
 const [,, spec, rowsFile, keysFile, queriesFile, out, found] = process.argv;
 const s = JSON.parse(spec);
-const f32 = f => { const b = fs.readFileSync(f); return new Float32Array(b.buffer, b.byteOffset, b.length / 4); };
+const f32 = f => {
+  const b = fs.readFileSync(f);
+  return new Float32Array(b.buffer, b.byteOffset, b.length / 4);
+};
 const keysRaw = fs.readFileSync(keysFile);
 const keys = new BigUint64Array(keysRaw.buffer, keysRaw.byteOffset, keysRaw.length / 8);
-const index = new u.Index({dimensions: s.dim, metric: s.metric, quantization: s.scalar, connectivity: s.m});
+const index = new u.Index({
+  dimensions: s.dim, metric: s.metric, quantization: s.scalar, connectivity: s.m});
 const rows = f32(rowsFile);
 index.add(keys, rows);
 for (const k of s.remove) index.remove(BigInt(k));
@@ -175,7 +180,7 @@ def usearch_case(path, name, metric, scalar, count, dim, folder, labels="rows", 
     (work / "make.js").write_text(USEARCH_JS)
     subprocess.run(["node", str(work / "make.js"), json.dumps(spec), "rows", "keys", "queries",
                     str(path), "found"], check=True, cwd=work,
-                   env={"NODE_PATH": str(folder / "node_modules"), "PATH": "/usr/bin:/bin:/usr/local/bin"})
+                   env={**os.environ, "NODE_PATH": str(folder / "node_modules")})
     found = [[int(x) for x in line] for line in json.loads((work / "found").read_text())]
     kept, stored = names[~gone], rows[~gone]
     query_dtype = np.float32
@@ -183,7 +188,8 @@ def usearch_case(path, name, metric, scalar, count, dim, folder, labels="rows", 
         stored = stored.astype(np.float16).astype(np.float32)
     if scalar == "bf16":
         bits = stored.view(np.uint32).astype(np.uint64)
-        stored = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16 << 16).astype(np.uint32).view(np.float32)
+        rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16 << 16
+        stored = rounded.astype(np.uint32).view(np.float32)
     if scalar == "i8":
         stored = (stored * 127 / np.linalg.norm(stored, axis=1, keepdims=True)).astype(np.int8)
         queries = np.rint(unit(queries) * 127).astype(np.int8)
@@ -276,9 +282,10 @@ def check(args, work, case, graph):
     index = work / "i.cairn"
     shutil.rmtree(index, ignore_errors=True)
     began = time.time()
-    report = json.loads(cairn(args, "import", "--from", case.source, work / "index.file", *case.tell,
-                              "--index", index, "--graph", graph, "--calibration-rows", "0",
-                              "--json", "--quiet", "--threads", "2").splitlines()[0])
+    report = json.loads(cairn(args, "import", "--from", case.source, work / "index.file",
+                              *case.tell, "--index", index, "--graph", graph,
+                              "--calibration-rows", "0", "--json", "--quiet", "--threads",
+                              "2").splitlines()[0])
     took = time.time() - began
     if report["vectors"] != len(case.labels):
         return f"{report['vectors']} vectors, {len(case.labels)} expected", 0, 0, took
