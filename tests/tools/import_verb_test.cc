@@ -218,7 +218,8 @@ TEST(ExportVerb, LabelsOfTheirOwn) {
   run_ok(dir, {"generate", "--count", "300", "--dim", "6", "--dtype", "f32", "--seed", "4",
                "--output", "all.fbin", "--quiet"});
   std::string text;
-  for (int i = 0; i < 300; ++i) text += std::to_string((i * 7919 % 300) * 1000003ULL + 5) + "\n";
+  for (std::uint64_t i = 0; i < 300; ++i)
+    text += std::to_string(i * 7919 % 300 * 1000003 + 5) + "\n";
   std::ofstream(dir.file("names.txt")) << text;
   run_ok(dir, {"build", "--input", "all.fbin", "--labels", "names.txt", "--index", "i", "--codes",
                "2", "--calibration-rows", "0", "--quiet"});
