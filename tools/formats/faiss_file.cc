@@ -16,10 +16,29 @@ Result<File> File::open(OpenSource open, std::string name) {
   return file;
 }
 
-Result<ReadWindow> File::window(std::size_t bytes) const {
+Status Window::approach(std::uint64_t offset) {
+  constexpr std::uint64_t kGapBytes = std::uint64_t{64} << 10;
+  if (offset > end_ && offset - end_ <= kGapBytes)
+    CAIRN_TRY(window_.at(end_, static_cast<std::size_t>(offset - end_)));
+  return {};
+}
+
+Result<std::span<const std::byte>> Window::at(std::uint64_t offset, std::size_t count) {
+  CAIRN_TRY(approach(offset));
+  end_ = offset + count;
+  return window_.at(offset, count);
+}
+
+Status Window::copy(std::uint64_t offset, std::span<std::byte> into) {
+  CAIRN_TRY(approach(offset));
+  end_ = offset + into.size();
+  return window_.copy(offset, into);
+}
+
+Result<Window> File::window(std::size_t bytes) const {
   CAIRN_ASSIGN(auto source, open_());
   const std::uint64_t most = std::max<std::uint64_t>(1, std::min<std::uint64_t>(bytes, bytes_));
-  return ReadWindow(std::move(source), name_, static_cast<std::size_t>(most));
+  return Window(ReadWindow(std::move(source), name_, static_cast<std::size_t>(most)));
 }
 
 tl::unexpected<Error> File::corrupt(std::string what, std::string found,
@@ -56,7 +75,7 @@ std::string shown(FourCC code) {
 
 Result<Cursor> Cursor::start(const File& file) {
   constexpr std::size_t kWindowBytes = std::size_t{64} << 10;
-  CAIRN_ASSIGN(ReadWindow window, file.window(kWindowBytes));
+  CAIRN_ASSIGN(Window window, file.window(kWindowBytes));
   return Cursor(file, std::move(window));
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "tools/formats/faiss_id_map.h"
 #include "tools/formats/faiss_lists.h"
 #include "tools/formats/faiss_transform.h"
 

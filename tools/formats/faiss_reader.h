@@ -20,9 +20,10 @@ namespace cairn::formats {
 ///
 /// Opening looks at every label, level, offset and link, so that what is wrong with them is found
 /// here; at no vector. Memory: a bit an element with a graph, 16 bytes a list, codebooks and
-/// matrices as in the file, some windows of 1 MiB. Errors: unsupported (another kind of index,
-/// other metrics, lists in another file, transforms without a reverse, a source of unknown size),
-/// corrupt, over_limit, io.
+/// matrices as in the file, some windows of 1 MiB, and 12 MiB where an id map is around lists:
+/// their labels want to be read in order. Lists far apart cost a seek each. Errors: unsupported
+/// (another kind of index, other metrics, lists in another file, transforms without a reverse, a
+/// source of unknown size), corrupt, over_limit, io.
 Result<std::unique_ptr<IndexReader>> open_faiss(const OpenSource& open, const std::string& name);
 
 }  // namespace cairn::formats

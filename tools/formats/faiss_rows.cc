@@ -5,11 +5,9 @@
 namespace cairn::formats::faiss {
 namespace {
 
-constexpr std::size_t kIdBytes = sizeof(std::int64_t);
-
 class CodeRows final : public Rows {
  public:
-  CodeRows(ReadWindow window, Region codes, std::unique_ptr<Codec> codec, std::uint32_t dim)
+  CodeRows(Window window, Region codes, std::unique_ptr<Codec> codec, std::uint32_t dim)
       : window_(std::move(window)), codes_(codes), codec_(std::move(codec)), dim_(dim) {}
 
   Status read(std::uint64_t first, std::span<float> vectors) override {
@@ -18,57 +16,15 @@ class CodeRows final : public Rows {
   }
 
  private:
-  ReadWindow window_;
+  Window window_;
   Region codes_;
   std::unique_ptr<Codec> codec_;
   std::uint32_t dim_;
 };
 
-class MapLabels final : public Labels {
- public:
-  MapLabels(File file, ReadWindow window, Region ids, std::unique_ptr<Labels> numbers)
-      : file_(std::move(file)),
-        window_(std::move(window)),
-        ids_(ids),
-        numbers_(std::move(numbers)) {}
-
-  Status read(std::uint64_t first, std::span<Label> labels) override {
-    if (!numbers_) {
-      CAIRN_TRY(window_.copy(ids_.offset + first * kIdBytes, std::as_writable_bytes(labels)));
-    } else {
-      CAIRN_TRY(numbers_->read(first, labels));
-      for (std::size_t i = 0; i < labels.size(); ++i) CAIRN_TRY(map(first + i, labels[i]));
-    }
-    for (std::size_t i = 0; i < labels.size(); ++i)
-      if (labels[i] >> 63 != 0)
-        return file_.unsupported("read the id map of",
-                                 std::to_string(static_cast<std::int64_t>(labels[i])) +
-                                     " for element " + std::to_string(first + i),
-                                 "an id of at least 0");
-    return {};
-  }
-
- private:
-  /// `label`: a number, which becomes its id.
-  Status map(std::uint64_t element, Label& label) {
-    if (label >= ids_.count)
-      return file_.corrupt(
-          "read the id map of",
-          "number " + std::to_string(label) + " at element " + std::to_string(element),
-          "a number below " + std::to_string(ids_.count));
-    return window_.copy(ids_.offset + label * kIdBytes,
-                        std::as_writable_bytes(std::span(&label, 1)));
-  }
-
-  File file_;
-  ReadWindow window_;
-  Region ids_;
-  std::unique_ptr<Labels> numbers_;
-};
-
 }  // namespace
 
-Status decode_codes(ReadWindow& window, std::uint64_t offset, const Codec& codec, std::uint32_t dim,
+Status decode_codes(Window& window, std::uint64_t offset, const Codec& codec, std::uint32_t dim,
                     std::span<float> vectors) {
   constexpr std::size_t kAtOnceBytes = std::size_t{256} << 10;
   const std::size_t code_bytes = codec.code_bytes();
@@ -87,19 +43,9 @@ Status decode_codes(ReadWindow& window, std::uint64_t offset, const Codec& codec
 
 Result<std::unique_ptr<Rows>> rows_of_codes(const File& file, Region codes,
                                             std::unique_ptr<Codec> codec, std::uint32_t dim) {
-  CAIRN_ASSIGN(ReadWindow window, file.window());
+  CAIRN_ASSIGN(Window window, file.window());
   return std::unique_ptr<Rows>{
       std::make_unique<CodeRows>(std::move(window), codes, std::move(codec), dim)};
-}
-
-Result<std::unique_ptr<Labels>> labels_of_map(const File& file, Region ids,
-                                              std::unique_ptr<Labels> numbers,
-                                              std::uint64_t elements) {
-  // Numbers jump about in the map.
-  CAIRN_ASSIGN(ReadWindow window, file.window(numbers ? 4096 : std::size_t{64} << 10));
-  auto labels = std::make_unique<MapLabels>(file, std::move(window), ids, std::move(numbers));
-  CAIRN_TRY(check_labels(*labels, elements));
-  return std::unique_ptr<Labels>{std::move(labels)};
 }
 
 Status check_labels(Labels& labels, std::uint64_t elements) {

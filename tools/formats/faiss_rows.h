@@ -31,17 +31,10 @@ Result<std::unique_ptr<Rows>> rows_of_codes(const File& file, Region codes,
                                             std::unique_ptr<Codec> codec, std::uint32_t dim);
 
 /// Decodes the codes that lie from `offset` on, one for each vector.
-Status decode_codes(ReadWindow& window, std::uint64_t offset, const Codec& codec, std::uint32_t dim,
+Status decode_codes(Window& window, std::uint64_t offset, const Codec& codec, std::uint32_t dim,
                     std::span<float> vectors);
 
 /// Reads the labels of all elements, so that what is wrong with them is an error of opening.
 Status check_labels(Labels& labels, std::uint64_t elements);
-
-/// An id map: i64 of which element i has the i-th, or, with `numbers`, the one of the number that
-/// stands there. Looks at all of them: a negative one is unsupported, since -1 is what FAISS gives
-/// where it found nothing; a number without an id is corrupt.
-Result<std::unique_ptr<Labels>> labels_of_map(const File& file, Region ids,
-                                              std::unique_ptr<Labels> numbers,
-                                              std::uint64_t elements);
 
 }  // namespace cairn::formats::faiss

@@ -140,6 +140,40 @@ TEST(FaissDamage, LargerThanItsWindows) {
   }
 }
 
+/// Counts where reading went on elsewhere.
+class CountingSource final : public ByteSource {
+ public:
+  CountingSource(Bytes file, int& jumps) : file_(std::move(file)), jumps_(jumps) {}
+  Result<std::size_t> read(std::span<std::byte> into) override {
+    CAIRN_ASSIGN(const std::size_t got, file_.read(into));
+    at_ += got;
+    return got;
+  }
+  Status seek(std::uint64_t offset) override {
+    jumps_ += offset == at_ ? 0 : 1;
+    at_ = offset;
+    return file_.seek(offset);
+  }
+  std::optional<std::uint64_t> bytes() const override { return file_.bytes(); }
+
+ private:
+  MemorySource file_;
+  int& jumps_;
+  std::uint64_t at_ = 0;
+};
+
+TEST(FaissDamage, LabelsOfAMapAroundListsAreReadInOrder) {
+  const Bytes file = large().bytes();
+  int jumps = 0;
+  const auto reader = must(kOpen([&]() -> Result<std::unique_ptr<ByteSource>> {
+    return std::make_unique<CountingSource>(file, jumps);
+  }));
+  EXPECT_LT(jumps, 20) << "one a region, not one a list";
+  jumps = 0;
+  EXPECT_EQ(must(read_all(*reader)).size(), 3000u);
+  EXPECT_LT(jumps, 20) << "not one a label";
+}
+
 TEST(FaissDamage, CutAtEveryPage) {
   const Bytes file = large().bytes();
   ASSERT_GT(file.size(), 150000u);

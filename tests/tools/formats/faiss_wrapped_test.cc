@@ -184,7 +184,7 @@ TEST(FaissIdMap, OfAGraphKeepsItsLinks) {
 
 TEST(FaissIdMap, ThatDoesNotFit) {
   const auto flat = faiss_flat("IxF2", 1, {1, 2});
-  refused(faiss_id_map("IxMp", 1, flat, {5, -1}), kUnsupported, "-1 for element 1", "at least 0");
+  refused(faiss_id_map("IxMp", 1, flat, {5, -1}), kUnsupported, "-1 for number 1", "at least 0");
   refused(faiss_id_map("IxMp", 1, flat, {5}), kCorrupt, "2 vectors of dimension 1 under l2",
           "1 vectors of dimension 1 under l2");
   refused(faiss_id_map("IxMp", 1, flat, {5, 6}, 0), kCorrupt, "under l2", "under ip");
