@@ -9,7 +9,7 @@ and vector must be equal. Then 200 queries: recall@10 against exact of the libra
 default, and of the import as `cairn search` does. A line a case; exits 1 when one fails.
 
 Wants Debian's python3-numpy, python3-hnswlib and python3-faiss, and for USearch a folder in which
-`npm install usearch@2.25.3` was run. --sift adds an index of 500,000 real vectors as f32.
+`npm install usearch@2.25.3` was run. --sift adds indexes of real vectors of bytes, as f32.
 """
 import argparse
 import json
@@ -111,10 +111,10 @@ def hnswlib_case(path, name, space, count, dim, m=16, labels="rows", deleted=0.0
 
 
 def faiss_case(path, name, make, metric, count, dim, ids=None, graphs=("rebuild",), norm=False,
-               decoded=False):
+               decoded=False, data=None):
     import faiss
 
-    rows, queries = clustered(count, dim, len(name))
+    rows, queries = data if data else clustered(count, dim, len(name))
     index = make(faiss, dim)
     if not index.is_trained:
         index.train(rows)
@@ -143,7 +143,7 @@ def faiss_case(path, name, make, metric, count, dim, ids=None, graphs=("rebuild"
 USEARCH_JS = """
 const fs = require('fs'), u = require('usearch');
 const [,, spec, rowsFile, keysFile, queriesFile, out, found] = process.argv;
-const s = JSON.parse(spec);
+const s = JSON.parse(fs.readFileSync(spec));
 const f32 = f => {
   const b = fs.readFileSync(f);
   return new Float32Array(b.buffer, b.byteOffset, b.length / 4);
@@ -165,8 +165,9 @@ fs.writeFileSync(found, JSON.stringify(lines));
 """
 
 
-def usearch_case(path, name, metric, scalar, count, dim, folder, labels="rows", removed=0.0, m=16):
-    rows, queries = clustered(count, dim, len(name))
+def usearch_case(path, name, metric, scalar, count, dim, folder, labels="rows", removed=0.0, m=16,
+                 data=None):
+    rows, queries = data if data else clustered(count, dim, len(name))
     if scalar == "i8":  # USearch scales vectors to unit length before it rounds
         rows, queries = unit(rows).astype(np.float32), unit(queries).astype(np.float32)
     names = labels_of(labels, count, 11)
@@ -178,7 +179,8 @@ def usearch_case(path, name, metric, scalar, count, dim, folder, labels="rows", 
     spec = {"dim": dim, "metric": {"l2": "l2sq", "ip": "ip", "cosine": "cos"}[metric],
             "scalar": scalar, "m": m, "remove": [str(x) for x in names[gone]]}
     (work / "make.js").write_text(USEARCH_JS)
-    subprocess.run(["node", str(work / "make.js"), json.dumps(spec), "rows", "keys", "queries",
+    (work / "spec.json").write_text(json.dumps(spec))
+    subprocess.run(["node", str(work / "make.js"), "spec.json", "rows", "keys", "queries",
                     str(path), "found"], check=True, cwd=work,
                    env={**os.environ, "NODE_PATH": str(folder / "node_modules")})
     found = [[int(x) for x in line] for line in json.loads((work / "found").read_text())]
@@ -257,9 +259,19 @@ def cases(args, work):
         head = np.fromfile(args.sift, dtype=np.uint32, count=2)
         rows = np.fromfile(args.sift, dtype=np.uint8, offset=8).reshape(head[0], head[1])
         pick = np.random.default_rng(1).choice(len(rows), QUERIES, replace=False)
-        queries = rows[pick].astype(np.float32) + 1
-        yield "hnswlib 500k real", hnswlib("hnswlib 500k real", "l2", len(rows), rows.shape[1],
-                                           data=(rows.astype(np.float32), queries))
+        data = (rows.astype(np.float32), rows[pick].astype(np.float32) + 1)
+        count, dim = rows.shape
+        if args.usearch:
+            yield "usearch real", usearch("usearch real", "l2", "f32", count, dim, data=data)
+            yield "usearch real f16", usearch("usearch real f16", "l2", "f16", count, dim,
+                                              data=data, labels="random", removed=0.3)
+        yield "faiss idmap ivf real", faiss("faiss idmap ivf real", lambda f, d: f.IndexIDMap(
+            f.index_factory(d, "IVF1024,Flat")), "l2", count, dim, ids="random", data=data)
+        yield "faiss hnsw real", faiss("faiss hnsw real", lambda f, d: f.IndexHNSWFlat(d, 16), "l2",
+                                       count, dim, data=data, graphs=["rebuild", "keep"])
+        yield "hnswlib real", hnswlib("hnswlib real", "l2", count, dim, data=data)
+        yield "hnswlib real deleted", hnswlib("hnswlib real deleted", "l2", count, dim, data=data,
+                                              deleted=0.3, labels="random")
 
 
 def write_vectors(path, rows):

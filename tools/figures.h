@@ -4,9 +4,15 @@
 
 #include <cairn/types.h>
 
+#include <cstdint>
 #include <vector>
 
 namespace cairn::tools {
+
+/// part / whole; 0 of nothing.
+inline double share(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
 
 /// User and system time of the whole process since it began.
 double cpu_seconds();

@@ -106,16 +106,8 @@ Status VectorFiles::add_labels(const std::vector<std::string>& paths) {
 
 Status VectorFiles::read(std::uint64_t first, std::span<std::byte> rows, std::span<Label> labels) {
   CAIRN_TRY(check_interrupt());
-  const std::size_t row_bytes = dim_ * dtype_bytes(dtype_);
-  const std::uint64_t count = rows.size() / row_bytes;
-  if (rows.size() % row_bytes != 0 || first > count_ || count > count_ - first ||
-      labels.size() != (labelled() ? count : 0))
-    return fail({.code = ErrorCode::invalid_argument,
-                 .what = "read rows from " + std::to_string(first),
-                 .found = std::to_string(rows.size()) + " bytes and " +
-                          std::to_string(labels.size()) + " labels",
-                 .expected = "whole rows of " + std::to_string(row_bytes) + " bytes among " +
-                             std::to_string(count_)});
+  CAIRN_TRY(check_range(first, rows.size(), labels.size(), dim_ * dtype_bytes(dtype_), count_,
+                        labelled()));
   CAIRN_TRY(read_rows(first, rows));
   return read_labels(first, labels);
 }

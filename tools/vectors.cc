@@ -19,6 +19,19 @@ Result<Vectors> load_vectors(const std::string& path, Metric metric) {
   }
 }
 
+Status check_range(std::uint64_t first, std::size_t bytes, std::size_t labels,
+                   std::size_t row_bytes, std::uint64_t count, bool labelled) {
+  const std::uint64_t rows = bytes / row_bytes;
+  if (bytes % row_bytes == 0 && first <= count && rows <= count - first &&
+      labels == (labelled ? rows : 0))
+    return {};
+  return fail({.code = ErrorCode::invalid_argument,
+               .what = "read rows from " + std::to_string(first),
+               .found = std::to_string(bytes) + " bytes and " + std::to_string(labels) + " labels",
+               .expected = "whole rows of " + std::to_string(row_bytes) + " bytes among " +
+                           std::to_string(count)});
+}
+
 Result<std::size_t> read_checked(formats::VectorReader& reader, Metric metric,
                                  std::span<std::byte> rows) {
   const std::uint64_t first = reader.position();

@@ -32,6 +32,11 @@ struct Vectors {
 /// there, never with what a header says.
 Result<Vectors> load_vectors(const std::string& path, Metric metric);
 
+/// invalid_argument unless reading `bytes` of rows from row `first`, and so many labels, stays
+/// among the `count` rows of `row_bytes` that there are.
+Status check_range(std::uint64_t first, std::size_t bytes, std::size_t labels,
+                   std::size_t row_bytes, std::uint64_t count, bool labelled);
+
 /// reader.read() of rows that are checked for the metric; the error names file and row.
 Result<std::size_t> read_checked(formats::VectorReader& reader, Metric metric,
                                  std::span<std::byte> rows);

@@ -21,7 +21,6 @@ namespace cairn {
 namespace build {
 namespace {
 
-constexpr std::uint32_t kDegreeMin = 8;
 constexpr std::uint32_t kThreadsMax = 1024;
 constexpr std::uint32_t kPartitionsMax = 4096;
 constexpr std::uint64_t kSpoolId = 1;  // of its temporary files
@@ -55,7 +54,7 @@ Status check_options(std::uint32_t dim, DType dtype, std::uint32_t edges_max,
     layers += layer;
   }
   CAIRN_TRY(within("sum of refine_layers", layers, 0, dim));
-  CAIRN_TRY(within("degree", options.degree, kDegreeMin, layout::kDegreeMax));
+  CAIRN_TRY(within("degree", options.degree, kBuildDegreeMin, layout::kDegreeMax));
   CAIRN_TRY(within("nav_edges", options.nav_edges, 8, layout::kDegreeMax));
   CAIRN_TRY(within("partitions", options.partitions, 0, kPartitionsMax));
   CAIRN_TRY(within("threads", options.threads, 0, kThreadsMax));

@@ -6,26 +6,10 @@
 
 #include "engine/math/distance.h"
 #include "engine/math/kmeans.h"
+#include "engine/search/row_floats.h"
 
 namespace cairn::build {
 namespace {
-
-template <class T>
-void widen(const void* row, std::uint32_t dim, float* out) {
-  const T* from = static_cast<const T*>(row);
-  for (std::uint32_t i = 0; i < dim; ++i) out[i] = static_cast<float>(from[i]);
-}
-
-void row_to_floats(const VectorView& row, float* out) {
-  switch (row.dtype) {
-    case DType::u8:
-      return widen<std::uint8_t>(row.data, row.dim, out);
-    case DType::i8:
-      return widen<std::int8_t>(row.data, row.dim, out);
-    case DType::f32:
-      std::memcpy(out, row.data, row.bytes());
-  }
-}
 
 void scale_to_unit(std::span<float> row, float inverse_norm) {
   for (float& value : row)
@@ -43,7 +27,7 @@ double squared_norm_of(std::span<const float> row) {
 double squared_norm(const VectorView& row) {
   thread_local std::vector<float> floats;
   floats.resize(row.dim);
-  row_to_floats(row, floats.data());
+  search::to_floats(row, floats);
   return squared_norm_of(floats);
 }
 
@@ -55,7 +39,7 @@ void Space::map(const VectorBatch& raw, std::byte* out) const {
   auto* floats = reinterpret_cast<float*>(out);
   for (std::uint64_t i = 0; i < raw.count; ++i, floats += row_dim()) {
     const VectorView row = raw.row(i);
-    row_to_floats(row, floats);
+    search::to_floats(row, {floats, dim});
     if (metric == Metric::cosine) scale_to_unit({floats, dim}, math::inverse_norm(row));
     // The largest itself may round below its own norm.
     if (metric == Metric::ip)
@@ -67,7 +51,7 @@ void Space::map(const VectorBatch& raw, std::byte* out) const {
 void to_floats(const VectorBatch& batch, std::span<const std::uint32_t> rows,
                std::span<float> out) {
   for (std::size_t i = 0; i < rows.size(); ++i)
-    row_to_floats(batch.row(rows[i]), out.data() + i * batch.dim);
+    search::to_floats(batch.row(rows[i]), out.subspan(i * batch.dim, batch.dim));
 }
 
 void to_code_space(Metric metric, const VectorBatch& raw, std::span<const std::uint32_t> rows,

@@ -49,6 +49,9 @@ struct BuildProgress {
   std::uint64_t disk_bytes = 0;       // of the work folder
 };
 
+/// Least of BuildOptions::degree.
+inline constexpr std::uint32_t kBuildDegreeMin = 8;
+
 struct BuildOptions {
   Metric metric = Metric::l2;
   std::uint32_t code_bytes = 32;  // base code, bytes a vector; above dim it counts as dim

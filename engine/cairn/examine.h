@@ -52,6 +52,9 @@ struct ExamineOptions {
       {};
 };
 
+/// Recall that is looked for where none is asked for.
+inline constexpr double kUsualRecall = 0.95;
+
 using MissCounts = std::array<std::uint64_t, kMissReasons>;  // by MissReason
 
 /// A set of searches.

@@ -34,8 +34,6 @@ constexpr std::size_t kManyNeighborsShare = 8;
 constexpr std::size_t kWideShare = 5;
 constexpr std::size_t kWideQueries = 150;
 constexpr std::array kWideLevels = {0.5, 0.7, 0.8, 0.9, 0.95, 0.99};
-/// At most one row in so many is searched for.
-constexpr std::uint64_t kVectorsARow = 8;
 constexpr std::size_t kPilotQueries = 100;
 /// No longer list need be tried than one that holds so much, by the pilot: a shorter one that only
 /// just reaches a recall reads nearly all it has, see DESIGN.md.

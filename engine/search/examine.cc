@@ -14,9 +14,6 @@
 namespace cairn::search {
 namespace {
 
-/// At most one row in so many is searched for.
-constexpr std::uint64_t kVectorsARow = 8;
-constexpr double kUsualRecall = 0.95;
 constexpr std::uint64_t kUsualListMin = 64, kUsualListNeighbors = 4, kUsualListTimes = 4;
 constexpr double kMostRows = 0.99;  // drift: of their distances
 constexpr std::size_t kWorstMax = 3;

@@ -16,6 +16,9 @@
 
 namespace cairn::search {
 
+/// At most one row in so many becomes a query: there must be others to find.
+inline constexpr std::uint64_t kVectorsARow = 8;
+
 /// Queries, and where they are hidden when they are rows of the index.
 struct QueryRows {
   std::vector<std::byte> rows;

@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/tools/formats/memory_source.h"
 #include "tools/formats/faiss_reader.h"
 #include "tools/formats/hnswlib_reader.h"
 #include "tools/formats/usearch_reader.h"
@@ -59,27 +60,6 @@ using namespace cairn::formats;
 
 constexpr std::size_t kHeadBytes = 512, kStepBytes = 4096;
 constexpr std::size_t kAllowedBytes = std::size_t{64} << 20;
-
-/// Bytes that others own.
-class ViewSource final : public ByteSource {
- public:
-  explicit ViewSource(std::span<const std::byte> data) : data_(data) {}
-  Result<std::size_t> read(std::span<std::byte> into) override {
-    const std::size_t count = std::min(into.size(), data_.size() - at_);
-    if (count != 0) std::memcpy(into.data(), data_.data() + at_, count);
-    at_ += count;
-    return count;
-  }
-  Status seek(std::uint64_t offset) override {
-    at_ = static_cast<std::size_t>(std::min<std::uint64_t>(offset, data_.size()));
-    return {};
-  }
-  std::optional<std::uint64_t> bytes() const override { return data_.size(); }
-
- private:
-  std::span<const std::byte> data_;
-  std::size_t at_ = 0;
-};
 
 struct Campaign {
   std::string format, file;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tools/figures.h"
 #include "tools/units.h"
 
 namespace cairn::tools {
@@ -24,10 +25,6 @@ constexpr double kSkew = 2.5;           // the largest partition over the mean: 
 constexpr double kSpread = 3;           // neighbours in a partition over its share of the vectors
 constexpr double kUncalibrated = 0.01;  // weight of what keeps recall from being asked for
 constexpr double kSparse = 0.5;         // of the places in blocks
-
-double share(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-}
 
 std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
 

@@ -23,7 +23,7 @@ struct Finding {
 struct Asked {
   std::string index, queries;  // as on the command line; queries may be empty
   std::uint32_t k = 10;
-  double recall = 0.95;  // wanted: what `by_recall` searches asked for, or else a yardstick
+  double recall = kUsualRecall;  // wanted: what `by_recall` searches asked for, or else a yardstick
   bool by_recall = false;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tools/figures.h"
 #include "tools/table.h"
 #include "tools/units.h"
 
@@ -11,10 +12,6 @@ namespace cairn::tools {
 namespace {
 
 constexpr std::size_t kColumns = 100;
-
-double share(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-}
 
 /// Words in lines of kColumns, those after the first behind `indent`. "3 %" is one word.
 std::string wrapped(const std::string& text, std::size_t indent) {

@@ -1,8 +1,9 @@
 #include "tools/formats/faiss_codec.h"
 
 #include <algorithm>
-#include <bit>
 #include <vector>
+
+#include "tools/formats/half.h"
 
 namespace cairn::formats::faiss {
 namespace {
@@ -28,18 +29,6 @@ unsigned bits_at(const std::byte* code, std::size_t at, unsigned bits) {
   for (std::size_t i = last + 1; i-- > at / 8;)
     value = value << 8 | std::to_integer<unsigned>(code[i]);
   return value >> (at % 8) & ((1U << bits) - 1);
-}
-
-/// IEEE 754 binary16. Infinity and NaN stay what they are.
-float float_of_half(std::uint32_t half) {
-  const std::uint32_t sign = (half & 0x8000) << 16, exponent = half >> 10 & 0x1f;
-  const std::uint32_t fraction = half & 0x3ff;
-  if (exponent == 0) {  // zero and what is too small for an exponent: fraction * 2^-24
-    const float value = static_cast<float>(fraction) * 0x1p-24F;
-    return sign != 0 ? -value : value;
-  }
-  const std::uint32_t wide = exponent == 0x1f ? 0xff : exponent - 15 + 127;
-  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
 }
 
 /// Values are those of ScalarQuantizer::QuantizerType, as they stand in files.
@@ -91,7 +80,7 @@ class ScalarCodec final : public Codec {
     for (std::size_t i = 0; i < dim_; ++i) {
       const unsigned value = bits_at(code, i * traits_.bits, traits_.bits);
       vector[i] = traits_.scaled       ? scaled(value, i)
-                  : traits_.bits == 16 ? float_of_half(value)
+                  : traits_.bits == 16 ? float_of_f16(static_cast<std::uint16_t>(value))
                                        : static_cast<float>(value);
     }
   }

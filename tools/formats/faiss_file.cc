@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "tools/formats/index_checks.h"
+
 namespace cairn::formats::faiss {
 
 Result<File> File::open(OpenSource open, std::string name) {
@@ -10,35 +12,14 @@ Result<File> File::open(OpenSource open, std::string name) {
   File file;
   file.open_ = std::move(open);
   file.name_ = std::move(name);
-  if (!source->bytes())
-    return file.unsupported("read", "a packed file", "one whose size is known: unpack it first");
-  file.bytes_ = *source->bytes();
+  CAIRN_ASSIGN(file.bytes_, known_bytes(*source, file.name_));
   return file;
 }
 
-Status Window::approach(std::uint64_t offset) {
-  constexpr std::uint64_t kGapBytes = std::uint64_t{64} << 10;
-  if (offset > end_ && offset - end_ <= kGapBytes)
-    CAIRN_TRY(window_.at(end_, static_cast<std::size_t>(offset - end_)));
-  return {};
-}
-
-Result<std::span<const std::byte>> Window::at(std::uint64_t offset, std::size_t count) {
-  CAIRN_TRY(approach(offset));
-  end_ = offset + count;
-  return window_.at(offset, count);
-}
-
-Status Window::copy(std::uint64_t offset, std::span<std::byte> into) {
-  CAIRN_TRY(approach(offset));
-  end_ = offset + into.size();
-  return window_.copy(offset, into);
-}
-
-Result<Window> File::window(std::size_t bytes) const {
+Result<ReadWindow> File::window(std::size_t bytes) const {
   CAIRN_ASSIGN(auto source, open_());
   const std::uint64_t most = std::max<std::uint64_t>(1, std::min<std::uint64_t>(bytes, bytes_));
-  return Window(ReadWindow(std::move(source), name_, static_cast<std::size_t>(most)));
+  return ReadWindow(std::move(source), name_, static_cast<std::size_t>(most));
 }
 
 tl::unexpected<Error> File::corrupt(std::string what, std::string found,
@@ -75,7 +56,7 @@ std::string shown(FourCC code) {
 
 Result<Cursor> Cursor::start(const File& file) {
   constexpr std::size_t kWindowBytes = std::size_t{64} << 10;
-  CAIRN_ASSIGN(Window window, file.window(kWindowBytes));
+  CAIRN_ASSIGN(ReadWindow window, file.window(kWindowBytes));
   return Cursor(file, std::move(window));
 }
 

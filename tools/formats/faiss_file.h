@@ -23,22 +23,6 @@ struct Region {
   std::uint64_t count = 0;
 };
 
-/// A ReadWindow that reads on over small gaps: a seek would give up what was read ahead.
-class Window {
- public:
-  explicit Window(ReadWindow window) : window_(std::move(window)) {}
-
-  /// As those of ReadWindow.
-  Result<std::span<const std::byte>> at(std::uint64_t offset, std::size_t count);
-  Status copy(std::uint64_t offset, std::span<std::byte> into);
-
- private:
-  Status approach(std::uint64_t offset);
-
-  ReadWindow window_;
-  std::uint64_t end_ = 0;  // of what was read last
-};
-
 class File {
  public:
   /// unsupported when the source does not know its size: nothing could be compared with it.
@@ -48,7 +32,7 @@ class File {
   const std::string& name() const { return name_; }
 
   /// A window of its own, no larger than the file.
-  Result<Window> window(std::size_t bytes = ReadWindow::kBytes) const;
+  Result<ReadWindow> window(std::size_t bytes = ReadWindow::kBytes) const;
 
   tl::unexpected<Error> corrupt(std::string what, std::string found, std::string expected) const;
   tl::unexpected<Error> unsupported(std::string what, std::string found,
@@ -106,10 +90,10 @@ class Cursor {
   }
 
  private:
-  Cursor(const File& file, Window window) : file_(&file), window_(std::move(window)) {}
+  Cursor(const File& file, ReadWindow window) : file_(&file), window_(std::move(window)) {}
 
   const File* file_;
-  Window window_;
+  ReadWindow window_;
   std::uint64_t at_ = 0;
 };
 

@@ -15,8 +15,8 @@ constexpr std::uint32_t kNoLink = 0xffff'ffffu;  // -1
 
 Result<Graph> Graph::take(Cursor& in, std::uint64_t elements) {
   const File& file = in.file();
-  CAIRN_ASSIGN(Window offsets_window, file.window(std::size_t{64} << 10));
-  CAIRN_ASSIGN(Window links_window, file.window());
+  CAIRN_ASSIGN(ReadWindow offsets_window, file.window(std::size_t{64} << 10));
+  CAIRN_ASSIGN(ReadWindow links_window, file.window());
   Graph graph(file, std::move(offsets_window), std::move(links_window));
   graph.elements_ = elements;
   CAIRN_TRY(in.skip_vector(sizeof(double), "the shares of levels"));
@@ -61,7 +61,7 @@ Result<std::uint64_t> Graph::offset_of(std::uint64_t element) {
 
 /// Levels count from 1: an element of level 1 has links at level 0 alone.
 Status Graph::check_levels(const std::vector<std::int32_t>& ends, Region levels) {
-  CAIRN_ASSIGN(Window window, file_.window(std::size_t{64} << 10));
+  CAIRN_ASSIGN(ReadWindow window, file_.window(std::size_t{64} << 10));
   upper_.resize(static_cast<std::size_t>(elements_));
   std::uint64_t end = 0;
   for (std::uint64_t element = 0; element <= elements_; ++element) {

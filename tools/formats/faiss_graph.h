@@ -26,7 +26,7 @@ class Graph {
   Status read(std::uint64_t first, std::span<std::uint32_t> links);
 
  private:
-  Graph(File file, Window offsets, Window links)
+  Graph(File file, ReadWindow offsets, ReadWindow links)
       : file_(std::move(file)),
         offsets_window_(std::move(offsets)),
         links_window_(std::move(links)) {}
@@ -38,7 +38,7 @@ class Graph {
   Result<std::uint64_t> offset_of(std::uint64_t element);
 
   File file_;
-  Window offsets_window_, links_window_;
+  ReadWindow offsets_window_, links_window_;
   Region offsets_, links_;
   std::uint64_t elements_ = 0;
   std::uint32_t links_max_ = 0;

@@ -13,7 +13,7 @@ constexpr std::size_t kIdBytes = sizeof(std::int64_t);
 
 class MapLabels final : public Labels {
  public:
-  MapLabels(File file, Window window, Region ids)
+  MapLabels(File file, ReadWindow window, Region ids)
       : file_(std::move(file)), window_(std::move(window)), ids_(ids) {}
 
   Status read(std::uint64_t first, std::span<Label> labels) override {
@@ -29,7 +29,7 @@ class MapLabels final : public Labels {
 
  private:
   File file_;
-  Window window_;
+  ReadWindow window_;
   Region ids_;
 };
 
@@ -103,7 +103,7 @@ class NumberedLabels final : public Labels {
 Result<std::unique_ptr<Labels>> labels_of_map(const File& file, Region ids,
                                               std::unique_ptr<Labels> numbers,
                                               std::uint64_t elements) {
-  CAIRN_ASSIGN(Window window, file.window(std::size_t{256} << 10));
+  CAIRN_ASSIGN(ReadWindow window, file.window(std::size_t{256} << 10));
   std::unique_ptr<Labels> map = std::make_unique<MapLabels>(file, std::move(window), ids);
   CAIRN_TRY(check_labels(*map, ids.count));
   if (!numbers) return map;

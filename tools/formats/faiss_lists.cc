@@ -21,7 +21,7 @@ class ListSizes {
       return in.file().corrupt("read the sizes of lists of",
                                std::to_string(region.count) + " numbers",
                                sparse ? "pairs" : std::to_string(lists));
-    CAIRN_ASSIGN(Window window, in.file().window(std::size_t{64} << 10));
+    CAIRN_ASSIGN(ReadWindow window, in.file().window(std::size_t{64} << 10));
     return ListSizes(std::move(window), region, sparse);
   }
 
@@ -43,10 +43,10 @@ class ListSizes {
   }
 
  private:
-  ListSizes(Window window, Region region, bool sparse)
+  ListSizes(ReadWindow window, Region region, bool sparse)
       : window_(std::move(window)), region_(region), sparse_(sparse) {}
 
-  Window window_;
+  ReadWindow window_;
   Region region_;
   bool sparse_;
 };
@@ -78,7 +78,7 @@ tl::unexpected<Error> other_lists(const File& file, FourCC kind) {
 
 class ListRows final : public Rows {
  public:
-  ListRows(Window window, std::shared_ptr<const ListTable> table, std::unique_ptr<Codec> codec,
+  ListRows(ReadWindow window, std::shared_ptr<const ListTable> table, std::unique_ptr<Codec> codec,
            std::uint32_t dim, std::unique_ptr<Rows> centroids)
       : window_(std::move(window)),
         table_(std::move(table)),
@@ -111,7 +111,7 @@ class ListRows final : public Rows {
     return {};
   }
 
-  Window window_;
+  ReadWindow window_;
   std::shared_ptr<const ListTable> table_;
   std::unique_ptr<Codec> codec_;
   std::uint32_t dim_;
@@ -122,7 +122,7 @@ class ListRows final : public Rows {
 
 class ListLabels final : public Labels {
  public:
-  ListLabels(File file, Window window, std::shared_ptr<const ListTable> table)
+  ListLabels(File file, ReadWindow window, std::shared_ptr<const ListTable> table)
       : file_(std::move(file)), window_(std::move(window)), table_(std::move(table)) {}
 
   Status read(std::uint64_t first, std::span<Label> labels) override {
@@ -144,7 +144,7 @@ class ListLabels final : public Labels {
 
  private:
   File file_;
-  Window window_;
+  ReadWindow window_;
   std::shared_ptr<const ListTable> table_;
 };
 
@@ -194,7 +194,7 @@ Result<std::unique_ptr<Rows>> rows_of_lists(const File& file,
                                             std::shared_ptr<const ListTable> table,
                                             std::unique_ptr<Codec> codec, std::uint32_t dim,
                                             std::unique_ptr<Rows> centroids) {
-  CAIRN_ASSIGN(Window window, file.window());
+  CAIRN_ASSIGN(ReadWindow window, file.window());
   return std::unique_ptr<Rows>{std::make_unique<ListRows>(
       std::move(window), std::move(table), std::move(codec), dim, std::move(centroids))};
 }
@@ -203,7 +203,7 @@ Result<std::unique_ptr<Labels>> labels_of_lists(const File& file,
                                                 std::shared_ptr<const ListTable> table) {
   const std::uint64_t elements = table->elements;
   // Between the ids of two lists lie codes that nobody wants here.
-  CAIRN_ASSIGN(Window window, file.window(std::size_t{64} << 10));
+  CAIRN_ASSIGN(ReadWindow window, file.window(std::size_t{64} << 10));
   auto labels = std::make_unique<ListLabels>(file, std::move(window), std::move(table));
   CAIRN_TRY(check_labels(*labels, elements));
   return std::unique_ptr<Labels>{std::move(labels)};

@@ -7,7 +7,7 @@ namespace {
 
 class CodeRows final : public Rows {
  public:
-  CodeRows(Window window, Region codes, std::unique_ptr<Codec> codec, std::uint32_t dim)
+  CodeRows(ReadWindow window, Region codes, std::unique_ptr<Codec> codec, std::uint32_t dim)
       : window_(std::move(window)), codes_(codes), codec_(std::move(codec)), dim_(dim) {}
 
   Status read(std::uint64_t first, std::span<float> vectors) override {
@@ -16,7 +16,7 @@ class CodeRows final : public Rows {
   }
 
  private:
-  Window window_;
+  ReadWindow window_;
   Region codes_;
   std::unique_ptr<Codec> codec_;
   std::uint32_t dim_;
@@ -24,7 +24,7 @@ class CodeRows final : public Rows {
 
 }  // namespace
 
-Status decode_codes(Window& window, std::uint64_t offset, const Codec& codec, std::uint32_t dim,
+Status decode_codes(ReadWindow& window, std::uint64_t offset, const Codec& codec, std::uint32_t dim,
                     std::span<float> vectors) {
   constexpr std::size_t kAtOnceBytes = std::size_t{256} << 10;
   const std::size_t code_bytes = codec.code_bytes();
@@ -43,7 +43,7 @@ Status decode_codes(Window& window, std::uint64_t offset, const Codec& codec, st
 
 Result<std::unique_ptr<Rows>> rows_of_codes(const File& file, Region codes,
                                             std::unique_ptr<Codec> codec, std::uint32_t dim) {
-  CAIRN_ASSIGN(Window window, file.window());
+  CAIRN_ASSIGN(ReadWindow window, file.window());
   return std::unique_ptr<Rows>{
       std::make_unique<CodeRows>(std::move(window), codes, std::move(codec), dim)};
 }

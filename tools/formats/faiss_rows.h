@@ -31,7 +31,7 @@ Result<std::unique_ptr<Rows>> rows_of_codes(const File& file, Region codes,
                                             std::unique_ptr<Codec> codec, std::uint32_t dim);
 
 /// Decodes the codes that lie from `offset` on, one for each vector.
-Status decode_codes(Window& window, std::uint64_t offset, const Codec& codec, std::uint32_t dim,
+Status decode_codes(ReadWindow& window, std::uint64_t offset, const Codec& codec, std::uint32_t dim,
                     std::span<float> vectors);
 
 /// Reads the labels of all elements, so that what is wrong with them is an error of opening.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tools/formats/bytes.h"
+#include "tools/formats/index_checks.h"
 #include "tools/formats/read_window.h"
 
 namespace cairn::formats {
@@ -95,6 +96,7 @@ class HnswlibReader final : public IndexReader {
       : header_(header),
         name_(std::move(name)),
         file_bytes_(file_bytes),
+        errors_("hnswlib", name_),
         deleted_(static_cast<std::size_t>(header.elements)),
         upper_(deleted_.size()) {
     facts_ = {.kind = "hnswlib, M " + number(header.degree),
@@ -181,14 +183,14 @@ class HnswlibReader final : public IndexReader {
       if (element == header_.entry) levels_of_entry = levels;
     }
     if (header_.elements > 0 && levels_most != static_cast<std::uint64_t>(header_.level_max))
-      return bad("elements", "levels up to " + number(levels_most),
-                 std::to_string(header_.level_max) + ", as the header says");
+      return errors_.corrupt("elements", "levels up to " + number(levels_most),
+                             std::to_string(header_.level_max) + ", as the header says");
     if (levels_of_entry != levels_most)
-      return bad("entry " + number(header_.entry), "level " + number(levels_of_entry),
-                 "the highest, " + number(levels_most));
+      return errors_.corrupt("entry " + number(header_.entry), "level " + number(levels_of_entry),
+                             "the highest, " + number(levels_most));
     if (at == file_bytes_) return {};
-    return bad("links above level 0", "their end at byte " + number(at),
-               "it at the end of the file, " + number(file_bytes_));
+    return errors_.corrupt("links above level 0", "their end at byte " + number(at),
+                           "it at the end of the file, " + number(file_bytes_));
   }
 
   /// How many levels above 0 the element at byte `at` has.
@@ -196,9 +198,10 @@ class HnswlibReader final : public IndexReader {
     CAIRN_ASSIGN(const auto head, vectors_->at(at, kUpperBytes));
     const std::uint64_t bytes = load_u32(head.data()), levels = bytes / level_bytes();
     if (bytes % level_bytes() != 0 || levels > static_cast<std::uint64_t>(header_.level_max))
-      return bad("element " + number(element), number(bytes) + " bytes of links above level 0",
-                 "at most " + std::to_string(header_.level_max) + " levels of " +
-                     number(level_bytes()) + " bytes");
+      return errors_.corrupt("element " + number(element),
+                             number(bytes) + " bytes of links above level 0",
+                             "at most " + std::to_string(header_.level_max) + " levels of " +
+                                 number(level_bytes()) + " bytes");
     at += kUpperBytes;
     for (std::uint64_t level = 1; level <= levels; ++level, at += level_bytes()) {
       CAIRN_ASSIGN(const auto list, vectors_->at(at, static_cast<std::size_t>(level_bytes())));
@@ -211,34 +214,22 @@ class HnswlibReader final : public IndexReader {
 
   Status check_list(std::uint64_t element, std::uint64_t level,
                     std::span<const std::byte> list) const {
-    const auto of_element = [&] {
-      return "element " + number(element) + ", level " + number(level);
-    };
     const std::size_t degree = load_u16(list.data());
     const std::size_t degree_max = (list.size() - kDegreeBytes) / kNeighborBytes;
-    if (degree > degree_max)
-      return bad(of_element(), number(degree) + " links", "at most " + number(degree_max));
+    CAIRN_TRY(errors_.check_degree(element, level, degree, degree_max));
     for (std::size_t i = 0; i < degree; ++i) {
       const std::uint32_t neighbor = load_u32(list.data() + kDegreeBytes + i * kNeighborBytes);
       if (neighbor >= header_.elements || neighbor == element)
-        return bad(of_element(), "a link to element " + number(neighbor),
-                   "to another of " + number(header_.elements));
+        return errors_.bad_link(element, level, neighbor,
+                                "to another of " + number(header_.elements));
     }
     return {};
-  }
-
-  tl::unexpected<Error> bad(const std::string& what, std::string found,
-                            std::string expected) const {
-    return fail({.code = ErrorCode::corrupt,
-                 .what = "read the " + what + " of the hnswlib index",
-                 .file = name_,
-                 .found = std::move(found),
-                 .expected = std::move(expected)});
   }
 
   HnswlibHeader header_;
   std::string name_;
   std::uint64_t file_bytes_;
+  PartErrors errors_;
   std::vector<bool> deleted_, upper_;  // a bit an element
   std::optional<ReadWindow> vectors_, links_;
 };
@@ -283,18 +274,12 @@ Result<std::unique_ptr<IndexReader>> open_hnswlib(const OpenSource& open, const 
                  .found = "dimension " + number(shape.dim) + " given",
                  .expected = "1 to " + number(kDimMax)});
   CAIRN_ASSIGN(auto source, open());
-  const auto file_bytes = source->bytes();
-  if (!file_bytes)
-    return fail({.code = ErrorCode::unsupported,
-                 .what = "read the hnswlib index",
-                 .file = name,
-                 .found = "a file of unknown size",
-                 .expected = "one that is not compressed"});
+  CAIRN_ASSIGN(const std::uint64_t file_bytes, known_bytes(*source, name));
   std::array<std::byte, sizeof(HnswlibHeader)> head;
   CAIRN_ASSIGN(const std::size_t got, source->read(head));
-  auto header = decode_hnswlib_header(std::span{head}.first(got), *file_bytes, shape.row_bytes());
+  auto header = decode_hnswlib_header(std::span{head}.first(got), file_bytes, shape.row_bytes());
   if (!header) return fail(std::move(header.error()).in_file(name));
-  auto reader = std::make_unique<HnswlibReader>(*header, shape, name, *file_bytes);
+  auto reader = std::make_unique<HnswlibReader>(*header, shape, name, file_bytes);
   CAIRN_TRY(reader->open(std::move(source), open));
   return std::unique_ptr<IndexReader>{std::move(reader)};
 }

@@ -25,20 +25,25 @@ Status ReadWindow::copy(std::uint64_t offset, std::span<std::byte> into) {
 
 /// What is there of the wanted bytes moves to the front, and reading goes on behind it.
 Status ReadWindow::fill(std::uint64_t offset, std::size_t count) {
-  const bool goes_on = offset >= first_ && offset - first_ <= filled_;
-  const std::size_t kept = goes_on ? filled_ - static_cast<std::size_t>(offset - first_) : 0;
-  buffer_.resize(std::max({buffer_.size(), bytes_, count}));
+  constexpr std::uint64_t kGapBytes = std::uint64_t{64} << 10;
+  const std::uint64_t end = first_ + filled_;
+  const std::size_t kept =
+      offset >= first_ && offset < end ? static_cast<std::size_t>(end - offset) : 0;
+  const bool over_gap = offset > end && offset - end <= kGapBytes;
+  const std::uint64_t begin = over_gap ? end : offset;
+  const std::size_t wanted = static_cast<std::size_t>(offset - begin) + count;
+  buffer_.resize(std::max({buffer_.size(), bytes_, wanted}));
   if (kept != 0) std::memmove(buffer_.data(), buffer_.data() + (filled_ - kept), kept);
-  first_ = offset;
+  first_ = begin;
   filled_ = kept;
-  CAIRN_TRY(source_->seek(offset + kept));
+  CAIRN_TRY(source_->seek(begin + kept));
   CAIRN_ASSIGN(const std::size_t got, source_->read(std::span(buffer_).subspan(kept)));
   filled_ += got;
-  if (filled_ >= count) return {};
+  if (filled_ >= wanted) return {};
   return fail({.code = ErrorCode::corrupt,
                .what = "read",
                .file = name_,
-               .found = "its end at byte " + std::to_string(offset + filled_),
+               .found = "its end at byte " + std::to_string(begin + filled_),
                .expected = std::to_string(count) + " bytes at " + std::to_string(offset)});
 }
 

@@ -1,5 +1,6 @@
-// One region of a file, read through a buffer of its own. Reading on never seeks; a jump reads the
-// buffer anew, so that jumps want a small one.
+// One region of a file, read through a buffer of its own. Reading on never seeks, nor does it over
+// a gap of up to 64 KiB: a seek would give up what was read ahead. A jump reads the buffer anew, so
+// that jumps want a small one.
 #pragma once
 
 #include <cairn/result.h>

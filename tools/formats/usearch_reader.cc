@@ -11,6 +11,7 @@
 
 #include "tools/formats/bytes.h"
 #include "tools/formats/half.h"
+#include "tools/formats/index_checks.h"
 #include "tools/formats/read_window.h"
 #include "tools/formats/usearch_head.h"
 
@@ -76,7 +77,7 @@ void decode_row(UsearchScalar scalar, std::span<const std::byte> raw, std::byte*
 class UsearchReader final : public IndexReader {
  public:
   UsearchReader(const Parts& parts, std::string name, std::uint64_t file_bytes)
-      : parts_(parts), name_(std::move(name)), file_bytes_(file_bytes) {
+      : parts_(parts), name_(std::move(name)), file_bytes_(file_bytes), errors_("USearch", name_) {
     const auto& [matrix, head, graph] = parts_;
     deleted_.resize(static_cast<std::size_t>(graph.elements));
     upper_.resize(deleted_.size());
@@ -198,16 +199,17 @@ class UsearchReader final : public IndexReader {
 
   Status check_level(std::uint64_t element, std::uint64_t level) const {
     if (level <= parts_.graph.level_max) return {};
-    return bad("element " + number(element), "level " + number(level),
-               "at most " + number(parts_.graph.level_max) + ", as the head says");
+    return errors_.corrupt("element " + number(element), "level " + number(level),
+                           "at most " + number(parts_.graph.level_max) + ", as the head says");
   }
 
   Status check_levels() {
     const UsearchGraph& graph = parts_.graph;
     const std::uint64_t room = file_bytes_ - (parts_.levels_offset());
     if (graph.elements > room / (kLevelBytes + parts_.node_bytes()))
-      return bad("nodes", number(graph.elements) + " elements in " + number(room) + " bytes",
-                 "at most " + number(room / (kLevelBytes + parts_.node_bytes())));
+      return errors_.corrupt("nodes",
+                             number(graph.elements) + " elements in " + number(room) + " bytes",
+                             "at most " + number(room / (kLevelBytes + parts_.node_bytes())));
     std::uint64_t sum = 0, most = 0;
     for (std::uint64_t element = 0; element < graph.elements; ++element) {
       if (element % kBlock == 0) levels_before_.push_back(sum);
@@ -217,8 +219,8 @@ class UsearchReader final : public IndexReader {
       sum += level;
       most = std::max(most, level);
       if (element == graph.entry && level != graph.level_max)
-        return bad("entry " + number(element), "level " + number(level),
-                   "the highest, " + number(graph.level_max));
+        return errors_.corrupt("entry " + number(element), "level " + number(level),
+                               "the highest, " + number(graph.level_max));
     }
     return check_end(sum);
   }
@@ -235,8 +237,8 @@ class UsearchReader final : public IndexReader {
         file_bytes_ - parts_.nodes_offset() - parts_.graph.elements * parts_.node_bytes();
     const std::size_t each = parts_.list_bytes(1);
     if (above % each == 0 && above / each == levels) return {};
-    return bad("nodes", number(above) + " bytes of links above level 0",
-               number(levels) + " x " + number(each));
+    return errors_.corrupt("nodes", number(above) + " bytes of links above level 0",
+                           number(levels) + " x " + number(each));
   }
 
   Status check_nodes() {
@@ -246,8 +248,9 @@ class UsearchReader final : public IndexReader {
       std::uint64_t at = links_.offset + parts_.node_bytes();
       CAIRN_ASSIGN(const auto node, node_at(links_, element));
       if (level_of(node) != level)
-        return bad("node of element " + number(element), "level " + number(level_of(node)),
-                   number(level) + " by the list of levels");
+        return errors_.corrupt("node of element " + number(element),
+                               "level " + number(level_of(node)),
+                               number(level) + " by the list of levels");
       const bool deleted = key_of(node) == parts_.head.free_key();
       deleted_[static_cast<std::size_t>(element)] = deleted;
       facts_.deleted += deleted ? 1 : 0;
@@ -259,23 +262,18 @@ class UsearchReader final : public IndexReader {
     }
     links_.next = 0;
     if (facts_.deleted == parts_.head.deleted) return {};
-    return bad("keys", number(facts_.deleted) + " that are free",
-               number(parts_.head.deleted) + ", as the head says");
+    return errors_.corrupt("keys", number(facts_.deleted) + " that are free",
+                           number(parts_.head.deleted) + ", as the head says");
   }
 
   Status check_list(std::uint64_t element, std::uint64_t level,
                     std::span<const std::byte> list) const {
-    const auto of_element = [&] {
-      return "element " + number(element) + ", level " + number(level);
-    };
     const std::size_t degree = load_u32(list.data());
     const std::size_t degree_max = (list.size() - kCountBytes) / parts_.head.slot_bytes;
-    if (degree > degree_max)
-      return bad(of_element(), number(degree) + " links", "at most " + number(degree_max));
+    CAIRN_TRY(errors_.check_degree(element, level, degree, degree_max));
     for (std::size_t n = 0; n < degree; ++n)
       if (const std::uint64_t slot = slot_of(list, n); slot >= parts_.graph.elements)
-        return bad(of_element(), "a link to element " + number(slot),
-                   "to one of " + number(parts_.graph.elements));
+        return errors_.bad_link(element, level, slot, "to one of " + number(parts_.graph.elements));
     return {};
   }
 
@@ -299,18 +297,10 @@ class UsearchReader final : public IndexReader {
     return {};
   }
 
-  tl::unexpected<Error> bad(const std::string& what, std::string found,
-                            std::string expected) const {
-    return fail({.code = ErrorCode::corrupt,
-                 .what = "read the " + what + " of the USearch index",
-                 .file = name_,
-                 .found = std::move(found),
-                 .expected = std::move(expected)});
-  }
-
   Parts parts_;
   std::string name_;
   std::uint64_t file_bytes_;
+  PartErrors errors_;
   std::vector<bool> deleted_, upper_;         // a bit an element
   std::vector<std::uint64_t> levels_before_;  // each block: the sum of all levels
   std::optional<ReadWindow> vectors_, levels_;
@@ -361,17 +351,11 @@ Result<Parts> read_parts(ReadWindow& window, std::uint64_t file_bytes) {
 
 Result<std::unique_ptr<IndexReader>> open_usearch(const OpenSource& open, const std::string& name) {
   CAIRN_ASSIGN(auto source, open());
-  const auto file_bytes = source->bytes();
-  if (!file_bytes)
-    return fail({.code = ErrorCode::unsupported,
-                 .what = "read the USearch index",
-                 .file = name,
-                 .found = "a file of unknown size",
-                 .expected = "one that is not compressed"});
+  CAIRN_ASSIGN(const std::uint64_t file_bytes, known_bytes(*source, name));
   ReadWindow window(std::move(source), name, kUsearchHeadBytes + kUsearchGraphBytes);
-  auto parts = read_parts(window, *file_bytes);
+  auto parts = read_parts(window, file_bytes);
   if (!parts) return fail(std::move(parts.error()).in_file(name));
-  auto reader = std::make_unique<UsearchReader>(*parts, name, *file_bytes);
+  auto reader = std::make_unique<UsearchReader>(*parts, name, file_bytes);
   CAIRN_TRY(reader->open(open));
   return std::unique_ptr<IndexReader>{std::move(reader)};
 }

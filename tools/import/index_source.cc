@@ -5,6 +5,7 @@
 
 #include "tools/file_stamp.h"
 #include "tools/interrupt.h"
+#include "tools/vectors.h"
 
 namespace cairn::tools {
 namespace {
@@ -108,14 +109,7 @@ Status IndexSource::runs(std::uint64_t first, std::uint64_t count, std::uint64_t
 Status IndexSource::read(std::uint64_t first, std::span<std::byte> rows, std::span<Label> labels) {
   const std::size_t row_bytes = facts().row_bytes();
   const std::uint64_t count = rows.size() / row_bytes;
-  if (rows.size() % row_bytes != 0 || first > live_.count() || count > live_.count() - first ||
-      labels.size() != (labelled() ? count : 0))
-    return fail({.code = ErrorCode::invalid_argument,
-                 .what = "read rows from " + std::to_string(first),
-                 .found = std::to_string(rows.size()) + " bytes and " +
-                          std::to_string(labels.size()) + " labels",
-                 .expected = "whole rows of " + std::to_string(row_bytes) + " bytes among " +
-                             std::to_string(live_.count())});
+  CAIRN_TRY(check_range(first, rows.size(), labels.size(), row_bytes, live_.count(), labelled()));
   const std::uint64_t at_once =
       std::clamp<std::uint64_t>(kVectorsAtOnceBytes / row_bytes, 1, kElementsAtOnce);
   return runs(first, count, at_once,

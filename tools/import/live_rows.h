@@ -1,5 +1,4 @@
-// The elements of an index that are not deleted, numbered through: a bit an element and half a byte
-// for the numbers.
+// The elements of an index that are not deleted, numbered through: a bit and a half an element.
 #pragma once
 
 #include <cstdint>

@@ -16,8 +16,6 @@
 namespace cairn::tools {
 namespace {
 
-constexpr double kUsualRecall = 0.95;
-
 struct Options {
   IndexOptions index;
   std::string queries, groundtruth;
@@ -115,16 +113,7 @@ Run declare(CLI::App& command) {
                   "default 300")
       ->check(at_least(1));
   command.add_option("--seed", examine.seed, "Which rows");
-  command.add_option("-k", examine.k, "Neighbours, default 10")->check(at_least(1));
-  command.add_option("--list-size", examine.list_size, "As of `cairn search`")->check(at_least(1));
-  command.add_option("--slack", examine.slack, "As of `cairn search`");
-  command
-      .add_option("--recall", examine.recall,
-                  "As of `cairn search`; default, when nothing else is given and the index is "
-                  "calibrated: 0.95")
-      ->excludes("--list-size")
-      ->excludes("--slack");
-  command.add_option("--reads-max", examine.reads_max, "As of `cairn search`")->check(at_least(1));
+  add_effort(command, examine);
   add_threads(command, examine.threads);
   add_json(command, options->json);
   return [options] { return doctor(*options); };

@@ -1,4 +1,5 @@
 // cairn explain: what one search does, and why it ends.
+#include <cairn/examine.h>
 #include <fmt/format.h>
 
 #include <cmath>
@@ -133,7 +134,7 @@ Status explain(const Options& options) {
   SearchRequest request = options.request;
   request.query = queries.batch().row(options.row);
   if (!request.recall && request.list_size == 0 && !request.slack && stats.calibrated)
-    request.recall = 0.95;
+    request.recall = kUsualRecall;
   CAIRN_ASSIGN(const Explanation told, index->explain(request));
   if (options.json)
     print_json(told);
@@ -149,16 +150,7 @@ Run declare(CLI::App& command) {
       ->required();
   command.add_option("--row", options->row, "Which of them, from 0; default 0")->check(at_least(0));
   SearchRequest& request = options->request;
-  command.add_option("-k", request.k, "Neighbours, default 10")->check(at_least(1));
-  command.add_option("--list-size", request.list_size, "As of `cairn search`")->check(at_least(1));
-  command.add_option("--slack", request.slack, "As of `cairn search`");
-  command
-      .add_option("--recall", request.recall,
-                  "As of `cairn search`; default, when nothing else is given and the index is "
-                  "calibrated: 0.95")
-      ->excludes("--list-size")
-      ->excludes("--slack");
-  command.add_option("--reads-max", request.reads_max, "As of `cairn search`")->check(at_least(1));
+  add_effort(command, request);
   add_json(command, options->json);
   return [options] { return explain(*options); };
 }

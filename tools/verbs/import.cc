@@ -10,7 +10,6 @@
 namespace cairn::tools {
 namespace {
 
-constexpr std::uint32_t kDegreeMin = 8;  // of what the builder takes
 constexpr std::uint64_t kBridgeShare = 4;
 
 struct Options {
@@ -54,7 +53,7 @@ Status import_index(Options& options) {
   if (options.degree)
     build.degree = *options.degree;
   else if (build.keep_edges)
-    build.degree = std::max(kDegreeMin, facts.links_max);
+    build.degree = std::max(kBuildDegreeMin, facts.links_max);
   nlohmann::ordered_json json = {{"source", facts_json(facts)}};
   json["source"]["graph"] = options.graph;
   return run_build_command(

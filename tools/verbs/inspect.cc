@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "tools/figures.h"
 #include "tools/index_options.h"
 #include "tools/progress.h"
 #include "tools/table.h"
@@ -19,10 +20,6 @@ struct Options {
   IndexOptions index;
   bool json = false;
 };
-
-double share(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-}
 
 void print_degrees(const std::vector<std::uint64_t>& histogram) {
   const std::size_t width =

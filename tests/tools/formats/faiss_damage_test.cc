@@ -6,19 +6,14 @@
 #include <limits>
 #include <map>
 
-#include "tests/io/io_test_util.h"
-#include "tests/tools/formats/faiss_samples.h"
-#include "tests/tools/formats/index_samples.h"
+#include "tests/tools/formats/faiss_opening.h"
 #include "tests/tools/formats/largest_allocation.h"
 #include "tests/tools/formats/memory_source.h"
-#include "tools/formats/faiss_reader.h"
 
 namespace cairn::formats {
 namespace {
 
 using io::must;
-
-const OpenIndex kOpen = [](const OpenSource& open) { return open_faiss(open, "x"); };
 
 Floats identity(std::uint32_t dim) {
   Floats matrix(std::size_t{dim} * dim);

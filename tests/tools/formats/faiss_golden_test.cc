@@ -6,16 +6,12 @@
 #include <filesystem>
 #include <set>
 
-#include "tests/io/io_test_util.h"
-#include "tests/tools/formats/index_samples.h"
-#include "tools/formats/faiss_reader.h"
+#include "tests/tools/formats/faiss_opening.h"
 
 namespace cairn::formats {
 namespace {
 
 using io::must;
-
-const OpenIndex kOpen = [](const OpenSource& open) { return open_faiss(open, "x"); };
 
 struct Golden {
   const char* name;

@@ -1,13 +1,10 @@
 // Every kind of FAISS index in files written by hand.
-#include "tools/formats/faiss_reader.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "tests/io/io_test_util.h"
-#include "tests/tools/formats/faiss_samples.h"
-#include "tests/tools/formats/index_samples.h"
+#include "tests/tools/formats/faiss_opening.h"
 #include "tests/tools/formats/memory_source.h"
 
 namespace cairn::formats {
@@ -15,17 +12,6 @@ namespace {
 
 using io::must;
 
-const OpenIndex kOpen = [](const OpenSource& open) { return open_faiss(open, "x"); };
-
-std::unique_ptr<IndexReader> open_sample(const FaissSample& sample) {
-  return must(kOpen(source_of_bytes(sample.bytes())));
-}
-
-void refused(const FaissSample& sample, ErrorCode code, const std::string& found,
-             const std::string& expected) {
-  SCOPED_TRACE(found);
-  expect_refused(kOpen, sample.bytes(), code, found, expected);
-}
 constexpr auto kCorrupt = ErrorCode::corrupt, kUnsupported = ErrorCode::unsupported;
 
 /// Vectors of `dim` under their labels, without links.

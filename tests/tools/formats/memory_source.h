@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -11,10 +12,11 @@
 
 namespace cairn::formats {
 
-class MemorySource final : public ByteSource {
+/// Bytes of another owner.
+class ViewSource : public ByteSource {
  public:
-  explicit MemorySource(std::vector<std::byte> data, bool size_known = true)
-      : data_(std::move(data)), size_known_(size_known) {}
+  explicit ViewSource(std::span<const std::byte> data, bool size_known = true)
+      : data_(data), size_known_(size_known) {}
 
   Result<std::size_t> read(std::span<std::byte> into) override {
     const std::size_t count = std::min(into.size(), data_.size() - at_);
@@ -34,9 +36,21 @@ class MemorySource final : public ByteSource {
   }
 
  private:
-  std::vector<std::byte> data_;
+  std::span<const std::byte> data_;
   bool size_known_;
   std::size_t at_ = 0;
+};
+
+class MemorySource final : public ViewSource {
+ public:
+  explicit MemorySource(std::vector<std::byte> data, bool size_known = true)
+      : MemorySource(std::make_unique<const std::vector<std::byte>>(std::move(data)), size_known) {}
+
+ private:
+  MemorySource(std::unique_ptr<const std::vector<std::byte>> owned, bool size_known)
+      : ViewSource(*owned, size_known), owned_(std::move(owned)) {}
+
+  std::unique_ptr<const std::vector<std::byte>> owned_;
 };
 
 }  // namespace cairn::formats
