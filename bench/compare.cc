@@ -14,7 +14,7 @@
 #include "bench/compare/front.h"
 #include "bench/compare/plots.h"
 #include "bench/compare/systems.h"
-#include "tools/cli.h"
+#include "tools/verbs/verbs.h"
 
 namespace cairn::compare {
 namespace {
@@ -295,7 +295,7 @@ int main(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     if (argc > 1 && std::string_view(argv[1]) == "--verb")
-      return cairn::tools::run(argc - 1, argv + 1);
+      return cairn::tools::run(argc - 1, argv + 1, {cairn::tools::groundtruth_verb()});
     return cairn::compare::main(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "compare: %s\n", error.what());

@@ -9,8 +9,6 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "tools/verbs/verbs.h"
-
 namespace cairn::tools {
 namespace {
 
@@ -68,7 +66,7 @@ Size size_of(const std::string& name, const std::string& text) {
 
 }  // namespace
 
-int run(int argc, const char* const* argv) {
+int run(int argc, const char* const* argv, const std::vector<Verb>& verbs) {
   // A reader that left is then an error of print() or say(), and unfinished files are removed.
   ::signal(SIGPIPE, SIG_IGN);
   CLI::App app{"Disk-resident vector search: build an index, search it, measure it."};
@@ -78,7 +76,7 @@ int run(int argc, const char* const* argv) {
   app.footer("`cairn VERB --help` shows an example. Exit codes: 0 ok, 1 failed, 2 usage.");
   std::string where;
   Run body;
-  for (const Verb& verb : all_verbs()) {
+  for (const Verb& verb : verbs) {
     CLI::App* command = app.add_subcommand(verb.name, verb.summary);
     command->footer(fmt::format("{}Example:\n{}", verb.details, verb.example));
     command->callback([&where, &body, name = verb.name, run_verb = verb.declare(*command)] {

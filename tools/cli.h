@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tools/output.h"
 #include "tools/units.h"
@@ -36,9 +37,9 @@ struct Verb {
   Run (*declare)(CLI::App& command);  // adds the options
 };
 
-/// Parses, runs, reports. A write to a closed pipe becomes an error of that write. Exit code 1 when
-/// standard output did not take everything.
-int run(int argc, const char* const* argv);
+/// Parses, runs, reports: one of `verbs`, in the order of `--help`. A write to a closed pipe
+/// becomes an error of that write. Exit code 1 when standard output did not take everything.
+int run(int argc, const char* const* argv, const std::vector<Verb>& verbs);
 
 /// Options that several verbs share, worded alike.
 void add_quiet(CLI::App& command, bool& quiet);

@@ -1,9 +1,11 @@
 #include "tools/figures.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <numeric>
 
 namespace cairn::tools {
@@ -15,6 +17,20 @@ double cpu_seconds() {
     return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
   };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+std::uint64_t status_bytes(const std::string& key) {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  std::uint64_t kib = 0;
+  while (status >> word)
+    if (word == key + ":" && status >> kib) return kib * 1024;
+  return 0;
+}
+
+std::uint64_t resident_bytes() {
+  malloc_trim(0);
+  return status_bytes("RssAnon");
 }
 
 bool counts_as_found(double distance, double kth, Metric metric, DType dtype) {

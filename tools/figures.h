@@ -5,6 +5,7 @@
 #include <cairn/types.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace cairn::tools {
@@ -16,6 +17,12 @@ inline double share(std::uint64_t part, std::uint64_t whole) {
 
 /// User and system time of the whole process since it began.
 double cpu_seconds();
+
+/// A line of /proc/self/status that is given in KiB there, e.g. "VmHWM"; 0 where there is none.
+std::uint64_t status_bytes(const std::string& key);
+
+/// Resident memory that no file is behind, after what was freed is given back.
+std::uint64_t resident_bytes();
 
 struct Latency {
   double mean_us = 0, p50_us = 0, p99_us = 0, p999_us = 0;

@@ -1,3 +1,3 @@
-#include "tools/cli.h"
+#include "tools/verbs/verbs.h"
 
-int main(int argc, char** argv) { return cairn::tools::run(argc, argv); }
+int main(int argc, char** argv) { return cairn::tools::run(argc, argv, cairn::tools::all_verbs()); }

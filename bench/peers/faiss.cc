@@ -2,7 +2,6 @@
 #include <faiss/IndexIVFPQ.h>
 #include <faiss/IndexRefine.h>
 #include <faiss/index_factory.h>
-#include <faiss/utils/utils.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -10,21 +9,10 @@
 #include <cmath>
 
 #include "bench/peers/peer.h"
+#include "tools/compare/faiss_build.h"
 
 namespace cairn::peers {
 namespace {
-
-// What the library says of itself. Debian 12's libfaiss-dev (1.7.3-2+b1) answers "OPTIMIZE
-// GENERIC", and its archive holds no instruction on ymm or zmm registers.
-std::string build_of_faiss() {
-  const std::string options = faiss::get_compile_options();
-  std::string text = "FAISS " + std::to_string(FAISS_VERSION_MAJOR) + "." +
-                     std::to_string(FAISS_VERSION_MINOR) + "." +
-                     std::to_string(FAISS_VERSION_PATCH) + ", compiled as " + options;
-  if (options.find("AVX") == std::string::npos)
-    text += " (Debian builds it without AVX: SSE2 only; FAISS's own builds are faster)";
-  return text;
-}
 
 faiss::MetricType faiss_metric(Metric metric) {
   return metric == Metric::l2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT;
@@ -38,7 +26,7 @@ class Faiss : public Peer {
         index_(faiss::index_factory(static_cast<int>(options.dim), factory.c_str(),
                                     faiss_metric(options.metric))) {}
 
-  std::string description() const override { return build_of_faiss() + "; " + factory_; }
+  std::string description() const override { return tools::build_of_faiss() + "; " + factory_; }
 
   void build(const Pass& pass) override {
     omp_set_num_threads(static_cast<int>(options_.threads));

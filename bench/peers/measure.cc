@@ -6,7 +6,6 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <thread>
 
 #include "tools/figures.h"
@@ -21,31 +20,9 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// A line of /proc/self/status, given in KiB there.
-std::uint64_t status_bytes(const std::string& key) {
-  std::ifstream status("/proc/self/status");
-  std::string word;
-  std::uint64_t kib = 0;
-  while (status >> word)
-    if (word == key + ":" && status >> kib) return kib * 1024;
-  return 0;
-}
-
 std::uint64_t rss_bytes() {
   malloc_trim(0);
-  return status_bytes("VmRSS");
-}
-
-/// Share of the k true neighbours among the distinct ids of a query; see tools::counts_as_found().
-double recall_of(const AnswerTable& answers, std::uint64_t query, float kth_distance,
-                 const PeerOptions& options) {
-  std::vector<std::int64_t> ids;
-  for (std::uint64_t i = query * answers.k; i < (query + 1) * answers.k; ++i)
-    if (answers.ids[i] >= 0 &&
-        tools::counts_as_found(answers.distances[i], kth_distance, options.metric, options.dtype))
-      ids.push_back(answers.ids[i]);
-  std::sort(ids.begin(), ids.end());
-  return static_cast<double>(std::unique(ids.begin(), ids.end()) - ids.begin()) / answers.k;
+  return tools::status_bytes("VmRSS");
 }
 
 tools::RecallRow measure_row(const Peer& peer, const PeerOptions& options, const Queries& queries,
@@ -69,7 +46,8 @@ tools::RecallRow measure_row(const Peer& peer, const PeerOptions& options, const
   const double wall_s = seconds_since(start), cpu_s = tools::cpu_seconds() - cpu;
   double recall = 0;
   for (std::uint64_t i = 0; i < queries.rows.count; ++i)
-    recall += recall_of(table, i, queries.kth_distance[i], options);
+    recall += tools::recall_of(table, i, queries.kth_distance[i],
+                               {.metric = options.metric, .dtype = options.dtype});
   const tools::Latency latency = tools::latency_of(table.latency_us);
   const auto count = static_cast<double>(queries.rows.count);
   return {.threads = threads,
@@ -126,7 +104,7 @@ Result<BuildFigures> measure_build(Peer& peer, const Workload& work, const PeerO
   figures.core_us_per_vector =
       1e6 * (tools::cpu_seconds() - cpu) / static_cast<double>(options.count);
   figures.resident_bytes = rss_bytes() - std::min(rss_before, rss_bytes());
-  figures.peak_rss_bytes = status_bytes("VmHWM");
+  figures.peak_rss_bytes = tools::status_bytes("VmHWM");
   return figures;
 }
 

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tools/to_floats.h"
+
 namespace cairn::peers {
 
 struct PeerOptions {
@@ -53,7 +55,6 @@ std::unique_ptr<Peer> make_faiss_ivfpq(const PeerOptions& options);
 /// FAISS's HNSW over f32.
 std::unique_ptr<Peer> make_faiss_hnsw(const PeerOptions& options);
 
-/// `row` as f32, of length one under cosine.
-void to_floats(VectorView row, Metric metric, float* into);
+using tools::to_floats;
 
 }  // namespace cairn::peers

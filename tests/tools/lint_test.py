@@ -74,6 +74,10 @@ class Includes(Tree):
         self.assert_clean("engine/cairn/asio.h", "#include <boost/asio/post.hpp>\n")
         self.assert_found("engine/b.h", "#include <boost/asio/post.hpp>\n", 1, "boost")
 
+    def test_old_indexes_live_in_one_folder(self):
+        self.assert_clean("tools/compare/a.cc", "#include <faiss/Index.h>\n")
+        self.assert_found("tools/verbs/b.cc", "#include <hnswlib/hnswlib.h>\n", 1, "hnswlib")
+
     def test_third_party_by_layer(self):
         for path, name in (("layout/a.h", "liburing.h"), ("engine/a.h", "liburing.h"),
                            ("io/a.h", "hwy/highway.h"), ("engine/a.h", "fmt/format.h"),

@@ -7,8 +7,8 @@
 
 #include "tools/index_options.h"
 #include "tools/progress.h"
-#include "tools/recall/index_rows.h"
 #include "tools/recall/report.h"
+#include "tools/recall/truth.h"
 #include "tools/table.h"
 #include "tools/vectors.h"
 #include "tools/verbs/verbs.h"
@@ -26,25 +26,6 @@ struct Options {
   RecallOptions measure;
   bool json = false;
 };
-
-/// Distance of each query's k-th true neighbour, from the vectors of the index, exhaustively.
-Result<std::vector<float>> compute_groundtruth(const Index& index, const VectorBatch& queries,
-                                               std::uint32_t k, bool quiet) {
-  IndexRows rows(index);
-  Progress progress{"groundtruth", rows.count(), quiet};
-  search::ExactOptions options;
-  options.metric = index.stats().metric;
-  options.k = k;
-  options.threads = thread_count(0);
-  options.progress = [&](std::uint64_t done, std::uint64_t total) {
-    progress.update(done, total);
-    return Status{};
-  };
-  CAIRN_ASSIGN(const search::ExactNeighbors exact, search::exact_neighbors(rows, queries, options));
-  std::vector<float> kth(queries.count);
-  for (std::size_t i = 0; i < kth.size(); ++i) kth[i] = exact.distances[i * k + k - 1];
-  return kth;
-}
 
 void print_table(const std::vector<RecallRow>& rows, const std::vector<IndexStats>& opened) {
   Table table(recall_titles("list"));
@@ -81,15 +62,6 @@ std::vector<RecallOptions> rows_of(const Options& options) {
     }
   }
   return rows;
-}
-
-Result<std::vector<float>> truth(const Options& options, const Index& index,
-                                 const Vectors& queries) {
-  const auto k = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(options.measure.k, index.stats().vector_count));
-  if (options.groundtruth.empty())
-    return compute_groundtruth(index, queries.batch(), k, options.index.quiet);
-  return read_kth_distances(options.groundtruth, queries.count(), k);
 }
 
 /// All rows of one state of memory.
@@ -133,7 +105,8 @@ Status recall(const Options& options) {
       CAIRN_ASSIGN(queries, load_vectors(options.queries, stats.metric));
       CAIRN_TRY(
           check_shape(options.queries, queries.shape(), {stats.dtype, stats.dim}, "the index"));
-      CAIRN_ASSIGN(kth, truth(options, *index, queries));
+      CAIRN_ASSIGN(kth, true_kth_distances(*index, queries.batch(), options.measure.k,
+                                           {options.groundtruth, options.index.quiet}));
     }
     opened.push_back(stats);
     CAIRN_TRY(measure(options, *index, queries, kth, rows));

@@ -13,6 +13,7 @@ Verb export_verb();
 Verb search_verb();
 Verb groundtruth_verb();
 Verb recall_verb();
+Verb compare_verb();
 Verb explain_verb();
 Verb doctor_verb();
 Verb calibrate_verb();
@@ -23,9 +24,9 @@ Verb generate_verb();
 
 /// In the order of `cairn --help`.
 inline std::vector<Verb> all_verbs() {
-  return {build_verb(),  export_verb(),  import_verb(),  search_verb(),    groundtruth_verb(),
-          recall_verb(), explain_verb(), doctor_verb(),  calibrate_verb(), inspect_verb(),
-          verify_verb(), convert_verb(), generate_verb()};
+  return {build_verb(),   export_verb(),  import_verb(),  search_verb(),  groundtruth_verb(),
+          recall_verb(),  compare_verb(), explain_verb(), doctor_verb(),  calibrate_verb(),
+          inspect_verb(), verify_verb(),  convert_verb(), generate_verb()};
 }
 
 }  // namespace cairn::tools

@@ -1,9 +1,9 @@
-#include "bench/peers/peer.h"
+#include "tools/to_floats.h"
 
 #include <cmath>
 #include <cstring>
 
-namespace cairn::peers {
+namespace cairn::tools {
 namespace {
 
 template <class T>
@@ -33,4 +33,4 @@ void to_floats(VectorView row, Metric metric, float* into) {
   for (std::uint32_t i = 0; i < row.dim; ++i) into[i] *= scale;
 }
 
-}  // namespace cairn::peers
+}  // namespace cairn::tools
