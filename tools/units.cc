@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <utility>
 
 namespace cairn::tools {
 namespace {
@@ -32,6 +34,20 @@ std::optional<int> shift_of(char unit) {
     default:
       return std::nullopt;
   }
+}
+
+/// A number and one of the units, nothing before, between or behind.
+template <std::size_t N>
+std::optional<double> with_unit(std::string_view text,
+                                const std::array<std::pair<std::string_view, double>, N>& units) {
+  double number = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  if (error != std::errc{}) return std::nullopt;
+  const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  for (const auto& [name, factor] : units)
+    if (unit == name && std::isfinite(number)) return number * factor;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -61,6 +77,30 @@ Result<Size> parse_size(std::string_view text) {
   size.bytes = std::ldexp(number, *shift);
   if (size.bytes >= 0x1p63) return not_a_size(text);
   return size;
+}
+
+Result<std::uint64_t> parse_count(std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, double>, 6> units = {
+      {{"", 1}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"B", 1e9}, {"T", 1e12}}};
+  if (const auto number = with_unit(text, units))
+    if (*number >= 1 && *number < 0x1p53 && *number == std::floor(*number))
+      return static_cast<std::uint64_t>(*number);
+  return fail({.code = ErrorCode::invalid_argument,
+               .what = "read a count",
+               .found = fmt::format("'{}'", text),
+               .expected = "a whole number such as 50M or 50000000"});
+}
+
+Result<double> parse_duration(std::string_view text) {
+  constexpr double kSecondsMax = 1e9;
+  constexpr std::array<std::pair<std::string_view, double>, 5> units = {
+      {{"us", 1e-6}, {"ms", 1e-3}, {"s", 1}, {"m", 60}, {"h", 3600}}};
+  if (const auto seconds = with_unit(text, units); seconds && *seconds > 0)
+    if (*seconds <= kSecondsMax) return *seconds;
+  return fail({.code = ErrorCode::invalid_argument,
+               .what = "read a time",
+               .found = fmt::format("'{}'", text),
+               .expected = "a time with its unit such as 20ms or 1.5s"});
 }
 
 std::string show_bytes(std::uint64_t bytes) {

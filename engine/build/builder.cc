@@ -225,6 +225,15 @@ Result<BuildReport> build_index(io::Fs& fs, const std::string& folder, VectorSou
   });
 }
 
+Result<BuildPlan> plan_build(io::Fs& fs, const std::string& folder, VectorSource& source,
+                             const BuildOptions& options, std::uint64_t vectors, bool trial) {
+  return guarded("plan", [&]() -> Result<BuildPlan> {
+    CAIRN_TRY(check_options(source.dim(), source.dtype(), source.edges_max(), options));
+    const std::uint64_t count = vectors == 0 ? source.count() : vectors;
+    return make_plan(fs, folder, source, complete(options, source.dim(), count), count, trial);
+  });
+}
+
 }  // namespace build
 
 Result<std::unique_ptr<Builder>> Builder::create(const std::string& folder, std::uint32_t dim,
@@ -239,12 +248,7 @@ Result<BuildReport> build_index(const std::string& folder, VectorSource& source,
 
 Result<BuildPlan> plan_build(const std::string& folder, VectorSource& source,
                              const BuildOptions& options, std::uint64_t vectors) {
-  return guarded("plan", [&]() -> Result<BuildPlan> {
-    CAIRN_TRY(build::check_options(source.dim(), source.dtype(), source.edges_max(), options));
-    const std::uint64_t count = vectors == 0 ? source.count() : vectors;
-    return build::make_plan(io::posix_fs(), folder, source,
-                            build::complete(options, source.dim(), count), count, true);
-  });
+  return build::plan_build(io::posix_fs(), folder, source, options, vectors, true);
 }
 
 }  // namespace cairn

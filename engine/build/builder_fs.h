@@ -19,4 +19,9 @@ Result<std::unique_ptr<Builder>> create_builder(io::Fs& fs, const std::string& f
 Result<BuildReport> build_index(io::Fs& fs, const std::string& folder, VectorSource& source,
                                 const BuildOptions& options);
 
+/// As cairn::plan_build, over a file system of choice. Without `trial` nothing is built: sizes come
+/// from what was measured on other vectors, and times are 0.
+Result<BuildPlan> plan_build(io::Fs& fs, const std::string& folder, VectorSource& source,
+                             const BuildOptions& options, std::uint64_t vectors, bool trial);
+
 }  // namespace cairn::build

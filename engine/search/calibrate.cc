@@ -51,8 +51,11 @@ constexpr double kTruthShare = 0.2;
 
 class Calibrator {
  public:
-  Calibrator(io::Fs& fs, const std::string& folder, const CalibrateOptions& options)
-      : fs_(fs), folder_(folder), options_(options) {
+  Calibrator(io::Fs& fs, const std::string& folder, const CalibrateOptions& options,
+             const CalibrateStates& states)
+      : fs_(fs), folder_(folder), options_(options), states_(states.states) {
+    neighbors_.assign(kNeighbors.begin(), kNeighbors.end());
+    if (!states.neighbors.empty()) neighbors_ = states.neighbors;
     if (options_.threads == 0) options_.threads = std::max(1U, std::thread::hardware_concurrency());
     if (options_.memory_bytes == 0) options_.memory_bytes = process_memory_bytes() / 2;
   }
@@ -65,14 +68,17 @@ class Calibrator {
     layout::Calibration calibration;
     calibration.source = options_.queries.count == 0 ? layout::CalibrationSource::rows
                                                      : layout::CalibrationSource::given;
-    const auto fitting = static_cast<std::size_t>(
-        std::ranges::upper_bound(steps, options_.memory_bytes) - steps.begin());
+    const std::size_t fitting =
+        states_.empty()
+            ? static_cast<std::size_t>(std::ranges::upper_bound(steps, options_.memory_bytes) -
+                                       steps.begin())
+            : states_.size();
     std::set<std::pair<std::uint32_t, std::uint32_t>> measured;
     for (std::size_t i = 0; i < fitting; ++i) {
       state_share_ = (1 - kTruthShare) / static_cast<double>(fitting);
       done_share_ = kTruthShare + static_cast<double>(i) * state_share_;
       snapshot.reset();
-      CAIRN_ASSIGN(snapshot, open(steps[i]));
+      CAIRN_ASSIGN(snapshot, states_.empty() ? open(steps[i]) : open(states_[i]));
       // Of several segments one alone may hold more than before, which has the same name: curves of
       // the least that has it are on the safe side.
       const IndexStats stats = snapshot->stats();
@@ -94,6 +100,10 @@ class Calibrator {
     OpenOptions open;
     open.memory_limit_bytes = limit;
     return Snapshot::open(fs_, folder_, open, false);
+  }
+
+  Result<std::unique_ptr<Snapshot>> open(const SegmentPlan& state) const {
+    return Snapshot::open(fs_, folder_, {}, false, state);
   }
 
   bool tell(double share) const { return !options_.progress || options_.progress(share); }
@@ -141,7 +151,7 @@ class Calibrator {
     ExactOptions exact;
     exact.metric = snapshot.limits().metric;
     exact.k =
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(kNeighbors.back() + hidden, vectors));
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(neighbors_.back() + hidden, vectors));
     exact.threads = options_.threads;
     exact.progress = [&](std::uint64_t done, std::uint64_t total) -> Status {
       if (tell(kTruthShare * static_cast<double>(done) / static_cast<double>(total))) return {};
@@ -151,7 +161,7 @@ class Calibrator {
     CAIRN_ASSIGN(
         const ExactNeighbors found,
         exact_neighbors(rows, {first.data, queries_.traced.size(), first.dim, first.dtype}, exact));
-    for (const std::uint32_t k : kNeighbors) {
+    for (const std::uint32_t k : neighbors_) {
       if (k + hidden > found.k) continue;
       std::vector<float>& kth = kth_[k];
       for (std::size_t i = 0; i < queries_.traced.size(); ++i) {
@@ -303,6 +313,8 @@ class Calibrator {
   io::Fs& fs_;
   std::string folder_;
   CalibrateOptions options_;
+  std::vector<SegmentPlan> states_;
+  std::vector<std::uint32_t> neighbors_;
   QueryRows queries_;
   std::map<std::uint32_t, std::vector<float>> kth_;  // by k
   double done_share_ = 0, state_share_ = 0;
@@ -311,8 +323,9 @@ class Calibrator {
 }  // namespace
 
 Result<layout::Calibration> measure_calibration(io::Fs& fs, const std::string& folder,
-                                                const CalibrateOptions& options) {
-  return Calibrator(fs, folder, options).run();
+                                                const CalibrateOptions& options,
+                                                const CalibrateStates& states) {
+  return Calibrator(fs, folder, options, states).run();
 }
 
 }  // namespace cairn::search

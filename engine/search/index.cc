@@ -194,10 +194,11 @@ Status check_options(const OpenOptions& options) {
 }  // namespace
 
 Result<std::unique_ptr<Index>> open_index(io::Fs& fs, const std::string& folder,
-                                          const OpenOptions& options) {
+                                          const OpenOptions& options,
+                                          std::optional<SegmentPlan> loaded) {
   CAIRN_TRY(check_options(options));
   return guarded("open index", [&]() -> Result<std::unique_ptr<Index>> {
-    CAIRN_ASSIGN(auto snapshot, Snapshot::open(fs, folder, options));
+    CAIRN_ASSIGN(auto snapshot, Snapshot::open(fs, folder, options, true, loaded));
     auto index = std::make_unique<OpenIndex>(std::move(snapshot), options);
     CAIRN_TRY(index->start());
     return index;

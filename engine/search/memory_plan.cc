@@ -77,6 +77,21 @@ Result<MemoryPlan> plan_memory(std::span<const SegmentParts> segments, std::uint
   return plan;
 }
 
+MemoryPlan plan_alike(std::span<const SegmentParts> segments, std::uint64_t base_bytes,
+                      const SegmentPlan& wanted) {
+  MemoryPlan plan;
+  plan.loaded_bytes = fixed_bytes(segments, base_bytes);
+  for (const SegmentParts& segment : segments) {
+    const SegmentPlan part{
+        .layers = std::min(wanted.layers, static_cast<std::uint32_t>(segment.refine_bytes.size())),
+        .slices = std::min(wanted.slices, segment.slices)};
+    for (std::uint32_t i = 0; i < part.layers; ++i) plan.loaded_bytes += segment.refine_bytes[i];
+    plan.loaded_bytes += part.slices * segment.slice_bytes;
+    plan.segments.push_back(part);
+  }
+  return plan;
+}
+
 std::vector<std::uint64_t> memory_steps(std::span<const SegmentParts> segments,
                                         std::uint64_t base_bytes) {
   const std::uint64_t fixed = fixed_bytes(segments, base_bytes);

@@ -48,6 +48,10 @@ std::uint64_t default_limit(std::span<const SegmentParts> segments, std::uint64_
 Result<MemoryPlan> plan_memory(std::span<const SegmentParts> segments, std::uint64_t base_bytes,
                                std::uint64_t limit_bytes, std::uint64_t cache_bytes_max);
 
+/// `wanted` of every segment, as far as it has that, and no cache, whatever it takes.
+MemoryPlan plan_alike(std::span<const SegmentParts> segments, std::uint64_t base_bytes,
+                      const SegmentPlan& wanted);
+
 /// The limits at which a plan holds something more than below: the smallest that works first, all
 /// that can be loaded last. O(layers * slices).
 std::vector<std::uint64_t> memory_steps(std::span<const SegmentParts> segments,

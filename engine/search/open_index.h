@@ -4,14 +4,17 @@
 #include <cairn/index.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "engine/search/memory_plan.h"
 #include "io/fs.h"
 
 namespace cairn::search {
 
-/// `fs` must outlive the index.
+/// `fs` must outlive the index. `loaded` as of Snapshot::open.
 Result<std::unique_ptr<Index>> open_index(io::Fs& fs, const std::string& folder,
-                                          const OpenOptions& options);
+                                          const OpenOptions& options,
+                                          std::optional<SegmentPlan> loaded = {});
 
 }  // namespace cairn::search

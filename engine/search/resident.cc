@@ -145,23 +145,35 @@ Result<SegmentSource> SegmentSource::open(const IndexFolder& folder,
   return source;
 }
 
-SegmentParts SegmentSource::parts() const {
+SegmentParts parts_of(const SegmentForm& form) {
   constexpr std::uint64_t kMapBytesPerExtent = 28;
   SegmentParts parts;
   // The arrays of the entry points are the stream but for its header.
   parts.fixed_bytes = sizeof(ResidentSegment) + sizeof(Segment) + sizeof(LabelLookup) +
-                      segment_.extent_count * kMapBytesPerExtent + codes_ram_bytes(codes_.plan) +
-                      panels_ram_bytes(codes_.plan) + entries_.reader->stream_bytes() -
-                      sizeof(layout::EntriesHeader) + LabelLookup::ram_bytes(segment_.vector_count);
-  for (const CodesSource& layer : refine_)
-    parts.refine_bytes.push_back(codes_ram_bytes(layer.plan) + sizeof(ResidentCodes) +
-                                 finding_bytes(layer.plan));
-  if (!refine_.empty()) parts.refine_bytes.front() += finding_bytes(codes_.plan);
-  if (nav_.file) {
-    parts.slice_bytes = slice_ram_bytes(nav_plan_);
-    parts.slices = nav_plan_.header.slices;
+                      form.extents * kMapBytesPerExtent + codes_ram_bytes(form.codes) +
+                      panels_ram_bytes(form.codes) + form.entries_stream_bytes -
+                      sizeof(layout::EntriesHeader) + LabelLookup::ram_bytes(form.vectors);
+  for (const layout::CodesPlan& layer : form.refine)
+    parts.refine_bytes.push_back(codes_ram_bytes(layer) + sizeof(ResidentCodes) +
+                                 finding_bytes(layer));
+  if (!form.refine.empty()) parts.refine_bytes.front() += finding_bytes(form.codes);
+  if (form.nav) {
+    parts.slice_bytes = slice_ram_bytes(*form.nav);
+    parts.slices = form.nav->header.slices;
   }
   return parts;
+}
+
+SegmentParts SegmentSource::parts() const {
+  SegmentForm form{.vectors = segment_.vector_count,
+                   .extents = segment_.extent_count,
+                   .entries_stream_bytes = entries_.reader->stream_bytes(),
+                   .codes = codes_.plan,
+                   .refine = {},
+                   .nav = {}};
+  for (const CodesSource& layer : refine_) form.refine.push_back(layer.plan);
+  if (nav_.file) form.nav = nav_plan_;
+  return parts_of(form);
 }
 
 Status SegmentSource::plan_codes(const CodesSource& source, ResidentCodes& into, Ranges& ranges) {

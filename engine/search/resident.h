@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/search/index_folder.h"
@@ -52,6 +53,19 @@ struct ResidentSegment {
   layout::Entries entries;
   std::unique_ptr<LabelLookup> labels;
 };
+
+/// What of a segment decides how much RAM its parts take.
+struct SegmentForm {
+  std::uint64_t vectors = 0;
+  std::uint32_t extents = 1;
+  std::uint64_t entries_stream_bytes = 0;
+  layout::CodesPlan codes;
+  std::vector<layout::CodesPlan> refine;  // layers in order
+  std::optional<layout::NavPlan> nav;
+};
+
+/// Bytes that loading a segment of that form allocates, by part.
+SegmentParts parts_of(const SegmentForm& form);
 
 /// The stream files of one segment before they are loaded: headers read, sizes known.
 class SegmentSource {

@@ -52,14 +52,15 @@ io::Backend device_backend(IoBackend backend) {
 }
 
 Result<std::unique_ptr<Snapshot>> Snapshot::open(io::Fs& fs, const std::string& path,
-                                                 const OpenOptions& options, bool efforts) {
+                                                 const OpenOptions& options, bool efforts,
+                                                 std::optional<SegmentPlan> loaded) {
   CAIRN_ASSIGN(auto snapshot, open_files(fs, path, options.direct));
   std::optional<layout::Calibration> calibration;
   if (efforts) {
     CAIRN_ASSIGN(calibration, snapshot->readable_calibration(options));
   }
   const std::uint64_t efforts_bytes = calibration ? EffortTable::ram_bytes_max(*calibration) : 0;
-  CAIRN_TRY(snapshot->load(options, efforts_bytes));
+  CAIRN_TRY(snapshot->load(options, efforts_bytes, loaded));
   if (calibration) snapshot->choose_efforts(*calibration);
   return snapshot;
 }
@@ -111,14 +112,20 @@ Status Snapshot::open_sources(bool direct, std::vector<SegmentSource>& sources,
   return {};
 }
 
-Status Snapshot::load(const OpenOptions& options, std::uint64_t efforts_bytes) {
+Status Snapshot::load(const OpenOptions& options, std::uint64_t efforts_bytes,
+                      std::optional<SegmentPlan> loaded) {
   const layout::Manifest& manifest = folder_.manifest();
   std::vector<SegmentSource> sources;
   std::vector<SegmentParts> parts;
   CAIRN_TRY(open_sources(options.direct, sources, parts));
   const std::uint64_t base_bytes = base_ram_bytes() + efforts_bytes;
-  const std::uint64_t limit = limit_of(options, vector_count(manifest), parts, base_bytes);
-  CAIRN_ASSIGN(const MemoryPlan plan, plan_memory(parts, base_bytes, limit, cache_bytes_max()));
+  MemoryPlan plan;
+  if (loaded) {
+    plan = plan_alike(parts, base_bytes, *loaded);
+  } else {
+    const std::uint64_t limit = limit_of(options, vector_count(manifest), parts, base_bytes);
+    CAIRN_ASSIGN(plan, plan_memory(parts, base_bytes, limit, cache_bytes_max()));
+  }
   residents_.reserve(sources.size());
   views_.reserve(sources.size());
   for (std::size_t i = 0; i < sources.size(); ++i) {

@@ -34,8 +34,11 @@ class Snapshot {
   /// not_found, corrupt, unsupported, over_limit, out_of_memory, io. O(bytes loaded).
   /// Without `efforts` a calibration that is there is not read. One that cannot be read is said
   /// through the log, and keeps nothing but a recall from being asked for.
+  /// `loaded`: what of each segment is in RAM, whatever the limit, without a block cache; parts
+  /// that a segment does not have are left out.
   static Result<std::unique_ptr<Snapshot>> open(io::Fs& fs, const std::string& path,
-                                                const OpenOptions& options, bool efforts = true);
+                                                const OpenOptions& options, bool efforts = true,
+                                                std::optional<SegmentPlan> loaded = {});
 
   /// memory_limit_bytes at which a snapshot of the folder without `efforts` holds something more
   /// than below, the least first.
@@ -82,7 +85,8 @@ class Snapshot {
   Status open_sources(bool direct, std::vector<SegmentSource>& sources,
                       std::vector<SegmentParts>& parts) const;
   /// `efforts_bytes`: kept free for what choose_efforts() takes.
-  Status load(const OpenOptions& options, std::uint64_t efforts_bytes);
+  Status load(const OpenOptions& options, std::uint64_t efforts_bytes,
+              std::optional<SegmentPlan> loaded);
   /// Nothing as well when it is damaged or missing, which is noted.
   Result<std::optional<layout::Calibration>> readable_calibration(const OpenOptions& options);
   Status blame_damage(Status checked) const;

@@ -7,6 +7,7 @@
 
 namespace cairn::tools {
 
+Verb plan_verb();
 Verb build_verb();
 Verb import_verb();
 Verb export_verb();
@@ -24,9 +25,9 @@ Verb generate_verb();
 
 /// In the order of `cairn --help`.
 inline std::vector<Verb> all_verbs() {
-  return {build_verb(),   export_verb(),  import_verb(),  search_verb(),  groundtruth_verb(),
-          recall_verb(),  compare_verb(), explain_verb(), doctor_verb(),  calibrate_verb(),
-          inspect_verb(), verify_verb(),  convert_verb(), generate_verb()};
+  return {plan_verb(),        build_verb(),   export_verb(),  import_verb(),  search_verb(),
+          groundtruth_verb(), recall_verb(),  compare_verb(), explain_verb(), doctor_verb(),
+          calibrate_verb(),   inspect_verb(), verify_verb(),  convert_verb(), generate_verb()};
 }
 
 }  // namespace cairn::tools

@@ -1,0 +1,92 @@
+// Which machine holds a design and gives what is asked, and which design to take.
+#include <algorithm>
+#include <limits>
+
+#include "tools/plan/rows.h"
+
+namespace cairn::tools::plan {
+namespace {
+
+// What is under way of a lone search.
+constexpr std::uint32_t kWidth = 4;
+constexpr double kGiB = 1024.0 * 1024 * 1024, kGB = 1e9;
+constexpr double kSecondsAnHour = 3600, kQueriesCounted = 1e6;
+// Contexts of searching threads, a core: 64 blocks and 256 KiB, and what the process takes else.
+constexpr double kContextBytes = (64 * 4 + 256 + 512) * 1024.0;
+
+bool holds(const Instance& instance, const Design& design) {
+  const double needed = design.ram_bytes + (design.cairn ? instance.vcpus * kContextBytes : 0);
+  if (needed > kMemoryShare * instance.memory_gib * kGiB) return false;
+  if (!design.cairn) return true;
+  return instance.nvme_iops_4k.has_value() && design.disk_bytes <= instance.nvme_gb * kGB;
+}
+
+Choice choice_of(const Workload& workload, const Design& design, const Device& device,
+                 const Instance& instance) {
+  Choice choice{
+      .instance = instance,
+      .service = serve(design.search, device, instance.nvme_iops_4k.value_or(0), instance.vcpus)};
+  choice.qps_met = !workload.qps || choice.service.qps >= *workload.qps;
+  choice.p99_met = !workload.p99_s || choice.service.p99_s <= *workload.p99_s;
+  choice.per_month = instance.price_per_month();
+  const double qps = workload.qps ? *workload.qps : choice.service.qps;
+  choice.per_million = instance.price_per_hour / (qps * kSecondsAnHour) * kQueriesCounted;
+  return choice;
+}
+
+/// The cheapest that meets everything; of those that do not, the cheapest.
+std::optional<Choice> choose(const Workload& workload, const Design& design, const Device& device,
+                             const PriceList& prices) {
+  std::optional<Choice> best;
+  const auto key = [](const Choice& choice) {
+    return std::pair(!(choice.qps_met && choice.p99_met), choice.per_month);
+  };
+  for (const Instance& instance : prices.instances) {
+    if (!holds(instance, design)) continue;
+    const Choice choice = choice_of(workload, design, device, instance);
+    if (!best || key(choice) < key(*best)) best = choice;
+  }
+  return best;
+}
+
+}  // namespace
+
+Service serve(const SearchCost& cost, const Device& device, double iops, double cores) {
+  const DeviceDepth& alone = device.at(kWidth);
+  Service service;
+  const double tail = alone.p99_us - alone.p50_us;
+  service.mean_s = cost.rounds * alone.p50_us * 1e-6 + cost.alone_core_s;
+  service.p99_s = cost.alone_core_p99_s +
+                  (cost.rounds_p99 * alone.p50_us + (cost.rounds_p99 > 0 ? tail : 0)) * 1e-6;
+  service.qps = kLoad * cores / cost.core_s.value;
+  if (cost.reads.value > 0) service.qps = std::min(service.qps, kLoad * iops / cost.reads.value);
+  return service;
+}
+
+std::vector<Row> judge(const Workload& workload, const std::vector<Design>& designs,
+                       const Device& device, const PriceList& prices) {
+  std::vector<Row> rows;
+  for (const Design& design : designs) {
+    Row row;
+    row.design = design;
+    if (!device.assumed)
+      row.on_device = serve(design.search, device, device.iops_max(), device.cores);
+    row.choice = choose(workload, design, device, prices);
+    row.memory_met =
+        !workload.memory_bytes || design.ram_bytes <= static_cast<double>(*workload.memory_bytes);
+    rows.push_back(std::move(row));
+  }
+  // The least money; for the same money the most queries.
+  Row* best = nullptr;
+  for (Row& row : rows) {
+    if (!row.meets()) continue;
+    const auto key = [](const Row& of) {
+      return std::pair(of.choice->per_month, -of.choice->service.qps);
+    };
+    if (best == nullptr || key(row) < key(*best)) best = &row;
+  }
+  if (best != nullptr) best->recommended = true;
+  return rows;
+}
+
+}  // namespace cairn::tools::plan

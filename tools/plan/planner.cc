@@ -1,0 +1,92 @@
+#include "tools/plan/planner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/build/builder_fs.h"
+#include "layout/streams.h"
+#include "tools/cli.h"
+#include "tools/plan/roomy_fs.h"
+
+namespace cairn::tools::plan {
+namespace {
+
+// Core time of a build a vector, and what each byte of it adds: 74.6 us at 128 bytes (10M), 304 us
+// at 3,072 (2M); and of measuring recall at its end. bench/RESULTS.md, building in partitions.
+constexpr double kBuildVector_s = 64.6e-6, kBuildByte_s = 0.078e-6, kRecall_s = 140;
+// A build keeps its threads that busy.
+constexpr double kBusy = 0.94;
+
+/// Says what is to be built, and has no rows.
+class NoRows final : public VectorSource {
+ public:
+  explicit NoRows(const Workload& workload) : workload_(workload) {}
+  std::uint32_t dim() const override { return workload_.dim; }
+  DType dtype() const override { return workload_.dtype; }
+  std::uint64_t count() const override { return workload_.count; }
+  Status read(std::uint64_t, std::span<std::byte>, std::span<Label>) override {
+    return fail(ErrorCode::unsupported, "read vectors that are only planned");
+  }
+  std::uint64_t stamp() const override { return 0; }
+
+ private:
+  Workload workload_;
+};
+
+Result<BuildPlan> assumed_build(const Workload& workload, const BuildOptions& options,
+                                std::uint32_t threads) {
+  RoomyFs fs;
+  NoRows rows(workload);
+  CAIRN_ASSIGN(BuildPlan plan, build::plan_build(fs, "planned", rows, options, 0, false));
+  const double vector_s = kBuildVector_s + kBuildByte_s * static_cast<double>(workload.row_bytes());
+  plan.seconds = (vector_s * static_cast<double>(workload.count) + kRecall_s) / threads / kBusy;
+  return plan;
+}
+
+/// Of the finished index, what is not blocks is known to the byte, but for a few pages.
+double blocks_bytes_of(const Workload& workload, const BuildPlan& plan, const BuildOptions& build) {
+  const auto n = static_cast<double>(workload.count);
+  double vector = build.code_bytes;
+  for (const std::uint32_t layer : build.refine_layers) vector += layer;
+  const double slices =
+      (build.nav_edges + layout::kNavEdgesPerSlice - 1) / layout::kNavEdgesPerSlice;
+  vector += slices * layout::nav_bits(workload.count);
+  vector += static_cast<double>(layout::kPageBytes) / layout::kLabelsPerLeaf;
+  return std::max(n * static_cast<double>(workload.row_bytes()),
+                  static_cast<double>(plan.index_bytes) - n * vector);
+}
+
+}  // namespace
+
+Result<Plan> make_plan(const Request& request) {
+  Plan plan{.workload = request.workload,
+            .threads = thread_count(request.build.threads),
+            .build = {},
+            .device = request.device,
+            .prices = request.prices,
+            .rows = {}};
+  BuildOptions options = request.build;
+  options.metric = request.workload.metric;
+  std::optional<Sampler> sampler;
+  if (request.sample) {
+    CAIRN_ASSIGN(sampler, Sampler::open(request.workload, *request.sample));
+    CAIRN_ASSIGN(plan.build, sampler->plan(options));
+  } else {
+    CAIRN_ASSIGN(plan.build, assumed_build(request.workload, options, plan.threads));
+  }
+  const CairnForm bare(request.workload, options, 0);
+  const double blocks_bytes = blocks_bytes_of(request.workload, plan.build, bare.options());
+  const CairnForm form(request.workload, options, blocks_bytes);
+  const std::vector<CairnState> states = form.states();
+  if (sampler) {
+    CAIRN_ASSIGN(plan.sample, sampler->measure(form.options(), form.measured(states)));
+  }
+  std::vector<Design> designs = ram_designs(request.workload, plan.threads);
+  for (Design& design : cairn_designs(request.workload, plan.build, states,
+                                      plan.sample ? &*plan.sample : nullptr, blocks_bytes))
+    designs.push_back(std::move(design));
+  plan.rows = judge(request.workload, designs, request.device, request.prices);
+  return plan;
+}
+
+}  // namespace cairn::tools::plan
