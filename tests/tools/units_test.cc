@@ -13,6 +13,31 @@ std::uint64_t bytes_of(std::string_view text) {
   return size ? size->total(1) : 0;
 }
 
+TEST(ParseCount, PowersOfAThousand) {
+  EXPECT_EQ(*parse_count("50M"), 50'000'000U);
+  EXPECT_EQ(*parse_count("1500000"), 1'500'000U);
+  EXPECT_EQ(*parse_count("1.5B"), 1'500'000'000U);
+  EXPECT_EQ(*parse_count("2G"), 2'000'000'000U);
+  EXPECT_EQ(*parse_count("20K"), 20'000U);
+  EXPECT_EQ(*parse_count("1"), 1U);
+  for (const char* text : {"", "0", "-5", "1.5", "50 M", "50Mi", "M", "50MM", "nan", "inf", "1e6",
+                           "99999999T", "0x10", "50m"})
+    EXPECT_FALSE(parse_count(text)) << text;
+  EXPECT_NE(parse_count("50X").error().to_string().find("'50X'"), std::string::npos);
+}
+
+TEST(ParseDuration, NeedsItsUnit) {
+  EXPECT_DOUBLE_EQ(*parse_duration("20ms"), 0.02);
+  EXPECT_DOUBLE_EQ(*parse_duration("500us"), 5e-4);
+  EXPECT_DOUBLE_EQ(*parse_duration("1.5s"), 1.5);
+  EXPECT_DOUBLE_EQ(*parse_duration("2m"), 120);
+  EXPECT_DOUBLE_EQ(*parse_duration("3h"), 10800);
+  for (const char* text : {"", "20", "0ms", "-1s", "20 ms", "ms", "20MS", "inf s", "infs", "nans",
+                           "999999999h", "20msec"})
+    EXPECT_FALSE(parse_duration(text)) << text;
+  EXPECT_NE(parse_duration("20").error().to_string().find("20ms"), std::string::npos);
+}
+
 TEST(ParseSize, BinaryUnits) {
   EXPECT_EQ(bytes_of("4096"), 4096U);
   EXPECT_EQ(bytes_of("0"), 0U);

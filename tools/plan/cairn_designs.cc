@@ -45,7 +45,6 @@ constexpr std::array<Known, 4> kManyDimensions = {{{1e5, {22.2, 32.1, 63.2}, {22
                                                    {1e5, {22.2, 32.1, 63.2}, {22.3, 32.2, 63.5}},
                                                    {1e5, {12.3, 17.9, 26.1}, {13.2, 17.9, 26.1}},
                                                    {1e5, {12.3, 17.6, 25.6}, {13.2, 17.9, 26.1}}}};
-constexpr std::uint32_t kManyFrom = 512;
 // Reads grow by so much with each doubling of the vectors: 0.05 to 0.16 were measured.
 constexpr double kEasyGrowth = 0.06, kHardGrowth = 0.13;
 // Core time of a read and all that belongs to it, and before the first.
@@ -58,11 +57,11 @@ constexpr double kRoundsTail = 2;
 constexpr double kRecallBelow = 0.005, kRecallAbove = 0.015;
 
 const Known& known(const Workload& workload, const CairnState& state, std::size_t layers) {
-  const auto& table = workload.dim < kManyFrom ? kFewDimensions : kManyDimensions;
+  const auto& table = workload.dim < kKnownManyFrom ? kFewDimensions : kManyDimensions;
   if (state.loaded.layers == 0) return table[0];
   const bool all = state.loaded.layers == layers;
   if (state.nav_edges >= 16 && all) return table[3];
-  return table[state.nav_edges > 0 || (all && workload.dim >= kManyFrom) ? 2 : 1];
+  return table[state.nav_edges > 0 || (all && workload.dim >= kKnownManyFrom) ? 2 : 1];
 }
 
 /// Of all reads, those that a cache does not save: blocks are wanted at random.

@@ -44,9 +44,15 @@ std::string device_text(const Device& device);
 /// A local NVMe as instances have it, where nothing is known.
 Device assumed_device();
 
-/// Reads a scratch file of 256 MiB in `folder`, past the page cache where the file system allows
-/// it, for some three seconds, and removes it. `tick` is asked between steps. Errors of the file
-/// system, no_space among them; those of `tick`.
-Result<Device> measure_device(const std::string& folder, const std::function<Status()>& tick);
+struct DeviceTrial {
+  std::uint64_t file_bytes = std::uint64_t{256} << 20;  // a multiple of 1 MiB
+  double step_s = 0.6;                                  // of each depth, and of reading in order
+};
+
+/// Reads a scratch file in `folder`, past the page cache where the file system allows it, for some
+/// three seconds, and removes it. `tick` is asked between steps. Errors of the file system,
+/// no_space among them; those of `tick`.
+Result<Device> measure_device(const std::string& folder, const std::function<Status()>& tick,
+                              const DeviceTrial& trial = {});
 
 }  // namespace cairn::tools::plan

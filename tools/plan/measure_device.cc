@@ -21,18 +21,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::uint64_t kFileBytes = std::uint64_t{256} << 20;
 constexpr std::uint32_t kChunkBytes = 1 << 20;  // of writing, and of reading in order
 constexpr std::uint32_t kRandomBytes = 4096;
 constexpr std::array<std::uint32_t, 4> kDepths = {1, 4, 32, 128};
-constexpr double kStepSeconds = 0.6;
 
 /// Random bytes, so that no device takes them for zeros.
-Status write_file(const std::string& path) {
+Status write_file(const std::string& path, std::uint64_t bytes) {
   std::vector<std::uint64_t> chunk(kChunkBytes / sizeof(std::uint64_t));
   std::mt19937_64 random(1);
   CAIRN_ASSIGN(const auto file, io::posix_fs().create(path, io::WriteMode::direct));
-  for (std::uint64_t done = 0; done < kFileBytes; done += kChunkBytes) {
+  for (std::uint64_t done = 0; done < bytes; done += kChunkBytes) {
     for (std::uint64_t& word : chunk) word = random();
     CAIRN_TRY(file->append(std::as_bytes(std::span(chunk))));
   }
@@ -40,15 +38,21 @@ Status write_file(const std::string& path) {
   return file->close();
 }
 
+struct Shape {
+  std::uint32_t depth, bytes;
+  double step_s;
+};
+
 struct Read {
   double seconds = 0, core_s = 0;
   std::uint64_t reads = 0;
   std::vector<double> latency_us;
 };
 
-/// Keeps `depth` reads of `bytes` under way for kStepSeconds; the offsets come from `next`.
-Result<Read> read_for_a_while(const io::ReadFile& file, std::uint32_t depth, std::uint32_t bytes,
+/// Keeps `depth` reads of `bytes` under way for `step_s`; the offsets come from `next`.
+Result<Read> read_for_a_while(const io::ReadFile& file, const Shape& shape,
                               const std::function<std::uint64_t()>& next) {
+  const std::uint32_t depth = shape.depth, bytes = shape.bytes;
   CAIRN_ASSIGN(const auto memory, io::AlignedBuffer::create(std::size_t{depth} * bytes));
   const std::array files = {&file};
   CAIRN_ASSIGN(const auto device, io::posix_fs().make_device(
@@ -80,7 +84,7 @@ Result<Read> read_for_a_while(const io::ReadFile& file, std::uint32_t depth, std
                      .found = "error " + std::to_string(one.error)});
       const std::chrono::duration<double, std::micro> took = Clock::now() - begun[one.tag];
       read.latency_us.push_back(took.count());
-      if (seconds() < kStepSeconds) CAIRN_TRY(start_one(one.tag));
+      if (seconds() < shape.step_s) CAIRN_TRY(start_one(one.tag));
     }
   }
   read.seconds = seconds();
@@ -98,10 +102,11 @@ std::string today() {
 
 }  // namespace
 
-Result<Device> measure_device(const std::string& folder, const std::function<Status()>& tick) {
+Result<Device> measure_device(const std::string& folder, const std::function<Status()>& tick,
+                              const DeviceTrial& trial) {
   CAIRN_ASSIGN(const ScratchFolder scratch, ScratchFolder::create(folder));
   const std::string path = scratch.path() + "/reads";
-  CAIRN_TRY(write_file(path));
+  CAIRN_TRY(write_file(path, trial.file_bytes));
   CAIRN_ASSIGN(const auto file, io::posix_fs().open(path, true));
   Device device{.name = "measured in " + folder,
                 .date = today(),
@@ -111,8 +116,8 @@ Result<Device> measure_device(const std::string& folder, const std::function<Sta
   std::mt19937_64 random(2);
   for (const std::uint32_t depth : kDepths) {
     CAIRN_TRY(tick());
-    CAIRN_ASSIGN(Read read, read_for_a_while(*file, depth, kRandomBytes, [&] {
-                   return random() % (kFileBytes / kRandomBytes);
+    CAIRN_ASSIGN(Read read, read_for_a_while(*file, {depth, kRandomBytes, trial.step_s}, [&] {
+                   return random() % (trial.file_bytes / kRandomBytes);
                  }));
     const auto reads = static_cast<double>(read.reads);
     const Latency latency = latency_of(std::move(read.latency_us));
@@ -124,8 +129,8 @@ Result<Device> measure_device(const std::string& folder, const std::function<Sta
   }
   CAIRN_TRY(tick());
   std::uint64_t chunk = 0;
-  CAIRN_ASSIGN(const Read sequential, read_for_a_while(*file, 8, kChunkBytes, [&] {
-                 return chunk++ % (kFileBytes / kChunkBytes);
+  CAIRN_ASSIGN(const Read sequential, read_for_a_while(*file, {8, kChunkBytes, trial.step_s}, [&] {
+                 return chunk++ % (trial.file_bytes / kChunkBytes);
                }));
   device.bytes_per_s = static_cast<double>(sequential.reads) * kChunkBytes / sequential.seconds;
   return device;

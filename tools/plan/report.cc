@@ -21,7 +21,9 @@ std::string short_figure(double value) {
 
 std::string interval(const Estimate& of) {
   if (of.value <= 0) return "0";
-  return fmt::format("{:.1f} ({:.1f}-{:.1f})", of.value, of.low, of.high);
+  const int decimals = of.high < 20 ? 1 : 0;
+  return fmt::format("{:.{}f} ({:.{}f}-{:.{}f})", of.value, decimals, of.low, decimals, of.high,
+                     decimals);
 }
 
 std::string name_of(const Row& row) { return (row.recommended ? "> " : "  ") + row.design.name; }
@@ -47,7 +49,7 @@ const Service* service_of(const Row& row) {
 }
 
 std::string gives_table(const Plan& plan) {
-  Table table({"  design", "recall", "reads/query", "mean ms", "p99 ms", "QPS max", "machine",
+  Table table({"  design", "recall", "reads/query", "mean ms", "p99 ms", "QPS", "machine",
                plan.prices.currency + "/month", "/Mquery", "meets"});
   for (const Row& row : plan.rows) {
     const Service* service = service_of(row);
@@ -133,35 +135,37 @@ nlohmann::ordered_json json_of(const Row& row) {
 }  // namespace
 
 std::vector<std::string> assumptions(const Plan& plan) {
-  std::vector<std::string> lines;
-  lines.push_back(
-      "HNSW and IVF: bytes by their structure; times scaled from hnswlib and FAISS on 500,000 SIFT "
-      "descriptors, half to twice");
+  std::vector<std::string> lines = {
+      "HNSW, IVF: bytes by their structure; times (half to twice) scaled from those of SIFT"};
   if (plan.sample) {
     lines.push_back(fmt::format(
-        "Cairn: measured on {} vectors of the sample, a half and a quarter of them, {} queries; "
-        "times are of this machine",
+        "Cairn: measured here on {} rows of the sample, a half and a quarter of them, {} queries",
         show_count(plan.sample->rows), show_count(plan.sample->queries)));
   } else {
     lines.push_back(
-        "Cairn: no --sample, so reads are between those of SIFT descriptors and of GloVe words "
-        "(from "
-        "512 dimensions: generated vectors), grown with the logarithm of the count; times of a "
-        "2-core machine");
+        plan.workload.dim < kKnownManyFrom
+            ? "Cairn, no --sample: reads between those of SIFT descriptors and GloVe words,"
+            : "Cairn, no --sample: reads of 100,000 generated vectors of 768 dimensions,");
+    lines.back() += " 6 to 14 % more a doubling";
   }
+  const Device& device = plan.device;
+  const DeviceDepth& alone = device.at(4);
   lines.push_back(
-      plan.device.assumed
-          ? fmt::format("device: assumed, {:g} us a read (p99 {:g}); a machine's reads a "
-                        "second are those of the price list; see --measure",
-                        plan.device.at(4).p50_us, plan.device.at(4).p99_us)
-          : fmt::format("device: {} ({}), {:.0f} reads a second, {:.0f} us a read (p99 "
-                        "{:.0f}), {} cores",
-                        plan.device.name, plan.device.date, plan.device.iops_max(),
-                        plan.device.at(4).p50_us, plan.device.at(4).p99_us, plan.device.cores));
-  lines.push_back(fmt::format("prices: {}, {}, of {} ({})", plan.prices.currency,
-                              plan.prices.region, plan.prices.date, plan.prices.source));
+      device.assumed
+          ? fmt::format(
+                "device: assumed, {:.0f} us a read, p99 {:.0f}; reads a second of the price list",
+                alone.p50_us, alone.p99_us)
+          : fmt::format(
+                "device: {} ({}), {:.0f} us a read, p99 {:.0f}; {:.0f} reads a second, {} cores",
+                device.name, device.date, alone.p50_us, alone.p99_us, device.iops_max(),
+                device.cores));
+  const PriceList& prices = plan.prices;
+  lines.push_back(
+      fmt::format("prices: {}, {}, of {}", prices.currency, prices.region, prices.date));
+  lines.push_back(prices.source);
   lines.push_back(fmt::format(
-      "QPS at {:.0f} % load; an index takes at most {:.0f} % of a machine's memory; /Mquery at {}",
+      "QPS at {:.0f} % load; an index takes at most {:.0f} % of a machine's "
+      "memory; /Mquery at {}",
       100 * kLoad, 100 * kMemoryShare, plan.workload.qps ? "the rate asked" : "the highest rate"));
   return lines;
 }

@@ -71,6 +71,9 @@ inline constexpr double kLoad = 0.7;
 /// Share of a machine's memory that an index may take.
 inline constexpr double kMemoryShare = 0.9;
 
+/// From so many dimensions on, what is assumed without a sample comes from other vectors.
+inline constexpr std::uint32_t kKnownManyFrom = 512;
+
 /// HNSW, IVF-Flat and IVF-PQ in RAM, by formulas.
 std::vector<Design> ram_designs(const Workload& workload, std::uint32_t threads);
 

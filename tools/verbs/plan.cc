@@ -16,7 +16,7 @@ struct Options {
   BuildOptions build;
   std::string sample, queries, folder, prices, device, measure, device_output;
   std::uint64_t sample_rows = plan::SampleOptions{}.rows, seed = 1;
-  bool json = false, quiet = false, show_prices = false;
+  bool json = false, quiet = false;
 };
 
 Result<plan::Device> device_of(const Options& options) {
@@ -32,10 +32,6 @@ Result<plan::Device> device_of(const Options& options) {
 }
 
 Status run_plan(const Options& options) {
-  if (options.show_prices) {
-    print(plan::default_prices_text());
-    return {};
-  }
   install_interrupt();
   plan::Request request{
       .workload = options.workload, .build = options.build, .device = {}, .prices = {}};
@@ -78,13 +74,14 @@ CLI::Option* add_parsed(CLI::App& command, const std::string& name, T& value, Pa
       help);
 }
 
-void declare_workload(CLI::App& command, Options& options, CLI::Option* show_prices) {
+void declare_workload(CLI::App& command, Options& options) {
   plan::Workload& workload = options.workload;
-  const auto count =
-      add_parsed(command, "--count", workload.count, parse_count, "Vectors, e.g. 50M or 1500000");
-  const auto dim = command.add_option("--dim", workload.dim, "Dimension")
-                       ->check(at_least(1))
-                       ->check(CLI::Range(1U, kDimMax));
+  add_parsed(command, "--count", workload.count, parse_count, "Vectors, e.g. 50M or 1500000")
+      ->required();
+  command.add_option("--dim", workload.dim, "Dimension")
+      ->required()
+      ->check(at_least(1))
+      ->check(CLI::Range(1U, kDimMax));
   command
       .add_option_function<std::string>(
           "--dtype", [&workload](const std::string& name) { workload.dtype = *parse_dtype(name); },
@@ -101,7 +98,6 @@ void declare_workload(CLI::App& command, Options& options, CLI::Option* show_pri
              "Time in which 99 of 100 queries are answered, e.g. 20ms");
   add_size(command, "--memory", options.memory,
            "RAM that the index may take, e.g. 16G or 100B/v; one row more shows it");
-  for (CLI::Option* needed : {count, dim}) needed->excludes(show_prices);
 }
 
 void declare_sources(CLI::App& command, Options& options) {
@@ -142,20 +138,11 @@ void declare_sources(CLI::App& command, Options& options) {
 
 Run declare(CLI::App& command) {
   auto options = std::make_shared<Options>();
-  const auto show = command.add_flag("--show-prices", options->show_prices,
-                                     "Print the built-in price list alone");
-  declare_workload(command, *options, show);
+  declare_workload(command, *options);
   declare_sources(command, *options);
   add_json(command, options->json);
   add_quiet(command, options->quiet);
-  return [options]() -> Status {
-    if (!options->show_prices && (options->workload.count == 0 || options->workload.dim == 0))
-      return fail({.code = ErrorCode::invalid_argument,
-                   .what = "plan",
-                   .found = "no --count and --dim",
-                   .expected = "both"});
-    return run_plan(*options);
-  };
+  return [options] { return run_plan(*options); };
 }
 
 }  // namespace

@@ -1,0 +1,203 @@
+// Bytes by structure, growth, and what is recommended.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tools/plan/footprint.h"
+#include "tools/plan/growth.h"
+#include "tools/plan/planner.h"
+#include "tools/plan/report.h"
+
+namespace cairn::tools::plan {
+namespace {
+
+constexpr double kGB = 1e9;
+
+Workload many() { return {.count = 50'000'000, .dim = 768, .dtype = DType::f32}; }
+
+Plan planned(const Workload& workload) {
+  auto prices = parse_prices(default_prices_text(), "built in");
+  auto plan = make_plan({.workload = workload,
+                         .build = {.threads = 2, .memory_bytes = 64ULL << 30},
+                         .device = assumed_device(),
+                         .prices = *prices});
+  if (!plan) ADD_FAILURE() << plan.error().to_string();
+  return plan ? *plan : Plan{};
+}
+
+const Row* recommended(const Plan& plan) {
+  const auto at = std::ranges::find_if(plan.rows, &Row::recommended);
+  return at == plan.rows.end() ? nullptr : &*at;
+}
+
+TEST(Footprint, HnswIsWhatItsRecordsAddUpTo) {
+  const Footprint m16 = hnsw_footprint(many(), 16), m32 = hnsw_footprint(many(), 32);
+  EXPECT_NEAR(m16.ram_bytes / kGB, 165.4, 0.1);
+  EXPECT_NEAR(m16.disk_bytes / kGB, 161.0, 0.1);
+  EXPECT_NEAR(m32.ram_bytes / kGB, 171.8, 0.1);
+  EXPECT_NEAR(m32.disk_bytes / kGB, 167.4, 0.1);
+}
+
+TEST(Footprint, BytesStayBytesUnderL2Alone) {
+  Workload bytes{.count = 1000, .dim = 128, .dtype = DType::u8};
+  const double l2 = hnsw_footprint(bytes, 16).ram_bytes;
+  bytes.metric = Metric::cosine;
+  EXPECT_NEAR(hnsw_footprint(bytes, 16).ram_bytes - l2, 1000 * 3 * 128, 1);
+}
+
+TEST(Footprint, IvfHoldsRowsOrCodes) {
+  const Workload workload = many();
+  const double lists = static_cast<double>(ivf_lists(workload.count)) * 3072;
+  EXPECT_NEAR(ivf_flat_footprint(workload).ram_bytes, 50e6 * 3080 + lists, 1);
+  const double codes = ivf_pq_footprint(workload, 96, false).ram_bytes;
+  EXPECT_NEAR(codes, 50e6 * 104 + lists + 256 * 3072, 1);
+  EXPECT_NEAR(ivf_pq_footprint(workload, 96, true).ram_bytes - codes, 50e6 * 3072, 1);
+}
+
+TEST(CairnForm, LimitsLoadWhatTheySay) {
+  const CairnForm form(many(), {}, 2e11);
+  EXPECT_EQ(form.options().refine_layers, (std::vector<std::uint32_t>{6, 10, 8, 8, 64}));
+  const auto states = form.states();
+  ASSERT_EQ(states.size(), 5U);
+  EXPECT_EQ(states.front().limit_bytes, form.smallest_bytes());
+  EXPECT_EQ(states.front().refine_bytes, 0U);
+  EXPECT_NEAR(static_cast<double>(states.front().ram_bytes) / 50e6, 32.2, 0.3);
+  EXPECT_TRUE(states.back().all_edges);
+  // Codes, refinement, four slices of 26 bits, entry points.
+  EXPECT_NEAR(static_cast<double>(states.back().ram_bytes) / 50e6, 32 + 96 + 4 * 26 + 0.13, 1.5);
+  for (const CairnState& state : states) EXPECT_LE(state.ram_bytes, state.limit_bytes);
+  EXPECT_FALSE(form.at(form.smallest_bytes() / 2).has_value());
+}
+
+TEST(CairnForm, TheMemoryOfTheUserIsAmongThem) {
+  Workload workload = many();
+  workload.memory_bytes = 6ULL << 30;
+  const auto states = CairnForm(workload, {}, 2e11).states();
+  EXPECT_EQ(std::ranges::count(states, *workload.memory_bytes, &CairnState::limit_bytes), 1);
+}
+
+TEST(Growth, FollowsAPowerOfTheCount) {
+  std::vector<Measured> points;
+  for (const std::uint64_t count : {10'000, 20'000, 40'000})
+    points.push_back({count, std::pow(static_cast<double>(count), 0.2)});
+  const Estimate far = grow(points, 400'000, 0);
+  EXPECT_NEAR(far.value, std::pow(4e5, 0.2), 1e-6);
+  EXPECT_GE((far.high - far.value) / far.value, kGrowthFloor + kGrowthFar * 3);
+  EXPECT_LT((far.high - far.value) / far.value, 0.2);
+  EXPECT_NEAR(grow(points, 40'000, 0).value, std::pow(4e4, 0.2), 1e-6);
+  EXPECT_GT(grow(points, 400'000, kBendBlocksLead).value, far.value);
+  points[1].value *= 1.1;  // what is not on the line is less sure
+  const Estimate noisy = grow(points, 400'000, 0);
+  EXPECT_GT((noisy.high - noisy.low) / noisy.value, (far.high - far.low) / far.value);
+}
+
+TEST(Growth, TakesOnePointAndNeverFalls) {
+  const std::vector<Measured> one = {{1000, 10}};
+  EXPECT_GT(grow(one, 10'000, 0).value, 10);
+  const std::vector<Measured> falling = {{1000, 12}, {2000, 10}};
+  EXPECT_NEAR(grow(falling, 100'000, 0).value, std::sqrt(120.0), 1e-6);
+}
+
+TEST(Advice, ClaimsASavingWhereAllIsMet) {
+  Workload workload = many();
+  workload.qps = 500;
+  workload.p99_s = 0.02;
+  const Plan plan = planned(workload);
+  const Row* taken = recommended(plan);
+  ASSERT_NE(taken, nullptr);
+  EXPECT_TRUE(taken->design.cairn);
+  EXPECT_LE(taken->choice->service.p99_s, 0.02);
+  EXPECT_GE(taken->choice->service.qps, 500);
+  EXPECT_NE(advice(plan).find("this saves"), std::string::npos) << advice(plan);
+  EXPECT_NE(advice(plan).find("154.1 GiB"), std::string::npos) << advice(plan);
+  // By what the list says of the two machines.
+  const double share = 1 - taken->choice->per_month / plan.rows.front().choice->per_month;
+  EXPECT_NE(advice(plan).find(std::to_string(std::lround(100 * share)) + " %"), std::string::npos);
+}
+
+TEST(Advice, ClaimsNoSavingWhereTheRateOrTheTailIsMissed) {
+  for (const auto& [qps, p99_s] : {std::pair(500.0, 1e-4), std::pair(1e6, 0.02)}) {
+    Workload workload = many();
+    workload.qps = qps;
+    workload.p99_s = p99_s;
+    const Plan plan = planned(workload);
+    EXPECT_EQ(recommended(plan), nullptr);
+    EXPECT_EQ(advice(plan).find("saves"), std::string::npos) << advice(plan);
+    EXPECT_NE(advice(plan).find("No saving is claimed"), std::string::npos) << advice(plan);
+  }
+}
+
+TEST(Advice, TakesWhatIsInRamWhereOnlyThatIsFastEnough) {
+  Workload workload = many();
+  workload.qps = 3000;
+  workload.p99_s = 0.0035;
+  const Plan plan = planned(workload);
+  for (const Row& row : plan.rows) {
+    if (row.design.cairn) {
+      EXPECT_EQ(row.meets(), row.choice->qps_met && row.choice->p99_met);
+    }
+  }
+  const Row* taken = recommended(plan);
+  ASSERT_NE(taken, nullptr);
+  if (!taken->design.cairn) {
+    EXPECT_EQ(advice(plan).find("this saves"), std::string::npos) << advice(plan);
+  }
+}
+
+TEST(Advice, ClaimsNothingWithoutARateAndATail) {
+  const Plan plan = planned(many());
+  EXPECT_EQ(advice(plan).find("this saves"), std::string::npos) << advice(plan);
+  EXPECT_NE(advice(plan).find("no saving is claimed"), std::string::npos) << advice(plan);
+}
+
+TEST(Advice, SaysThatNothingIsSavedWhereAllFitsInRam) {
+  const Plan plan = planned({.count = 500'000, .dim = 128, .dtype = DType::u8});
+  const Row* taken = recommended(plan);
+  ASSERT_NE(taken, nullptr);
+  EXPECT_FALSE(taken->design.cairn);
+  EXPECT_NE(advice(plan).find("saves nothing"), std::string::npos) << advice(plan);
+}
+
+TEST(Advice, CodesAloneAreNeverTakenForARecallTheyDoNotReach) {
+  const Plan plan = planned(many());
+  for (const Row& row : plan.rows) {
+    if (row.design.name == "IVF-PQ, codes only") {
+      EXPECT_FALSE(row.meets());
+    }
+  }
+}
+
+TEST(Advice, AListWithoutAMachineThatHoldsItSaysSo) {
+  const auto small = parse_prices(
+      R"({"currency": "EUR", "region": "r", "date": "2026-01-01", "source": "s", "instances": [
+          {"name": "tiny", "vcpus": 1, "memory_gib": 1, "nvme_gb": 10, "nvme_iops_4k": 1000,
+           "price_per_hour": 0.01}]})",
+      "small");
+  const auto plan = make_plan({.workload = many(),
+                               .build = {.threads = 2, .memory_bytes = 64ULL << 30},
+                               .device = assumed_device(),
+                               .prices = *small});
+  ASSERT_TRUE(plan.has_value());
+  for (const Row& row : plan->rows) EXPECT_FALSE(row.choice.has_value());
+  EXPECT_NE(advice(*plan).find("No design meets"), std::string::npos) << advice(*plan);
+  EXPECT_NE(plan_text(*plan).find("none"), std::string::npos);
+}
+
+TEST(Report, TablesAreNarrow) {
+  Workload workload = many();
+  workload.qps = 500;
+  workload.p99_s = 0.02;
+  workload.memory_bytes = 16ULL << 30;
+  const Plan plan = planned(workload);
+  std::string text = plan_text(plan);
+  text.resize(text.find(advice(plan)));
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = text.find('\n', at);
+    const std::string line = text.substr(at, end - at);
+    EXPECT_TRUE(line.size() <= 112 || line.starts_with("- Linux")) << line;
+    at = end + 1;
+  }
+}
+
+}  // namespace
+}  // namespace cairn::tools::plan
