@@ -94,12 +94,26 @@ SearchCost assumed_cost(const Workload& workload, const CairnState& state, std::
   return cost;
 }
 
-SearchCost measured_cost(const Workload& workload, const CairnState& state, const Sample& sample,
-                         const SampleState& measured) {
-  const bool blocks_lead = state.nav_edges == 0;
-  std::vector<Measured> blocks;
+Series blocks_of(const SampleState& measured) {
+  Series blocks;
   for (const SamplePoint& point : measured.points) blocks.push_back({point.count, point.blocks});
-  const Estimate grown = grow(blocks, workload.count, blocks_lead ? kBendBlocksLead : 0);
+  return blocks;
+}
+
+/// States in which edges lead share a slope, which a list more or less moves by as much as it is;
+/// those in which blocks lead do not: it is steeper the coarser the codes.
+Trend trend_of_state(const Sample& sample, const SampleState& measured) {
+  std::vector<Series> all;
+  if (measured.loaded.slices == 0) return trend_of(std::array{blocks_of(measured)}, kBlocksLead);
+  for (const SampleState& other : sample.states)
+    if (other.loaded.slices != 0) all.push_back(blocks_of(other));
+  return trend_of(all, kEdgesLead);
+}
+
+SearchCost measured_cost(const Workload& workload, const Sample& sample,
+                         const SampleState& measured) {
+  const Series blocks = blocks_of(measured);
+  const Estimate grown = grow(blocks, workload.count, trend_of_state(sample, measured));
   const double growth = grown.value / blocks.back().value;
   SearchCost cost{.recall = calibrated_recall(measured.points.back().recall),
                   .reads = grown.times(sample.block_reads),
@@ -143,7 +157,7 @@ std::vector<Design> cairn_designs(const Workload& workload, const BuildPlan& pla
       for (const SampleState& one : sample->states)
         if (one.loaded == state.loaded) measured = &one;
     if (measured != nullptr) {
-      design.search = measured_cost(workload, state, *sample, *measured);
+      design.search = measured_cost(workload, *sample, *measured);
       design.measured = true;
       design.reaches = measured->points.back().reached;
     } else {

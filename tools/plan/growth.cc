@@ -6,58 +6,73 @@
 namespace cairn::tools::plan {
 namespace {
 
-// Of a line through one point: reads a tenth more with each doubling, about what was measured.
-constexpr double kSlopeUnknown = 0.1;
 // Half of an interval that holds nine in ten, in deviations.
 constexpr double kDeviations = 1.645;
+constexpr double kHalfMax = 0.9;
 
 double doublings(std::uint64_t count) { return std::log2(static_cast<double>(count)); }
 
+/// Least squares over the doublings of the count.
 struct Line {
-  double x_mean = 0, y_mean = 0, slope = kSlopeUnknown, slope_error = kSlopeUnknown, off = 0;
+  double x_mean = 0, y_mean = 0, xx = 0, xy = 0;
+
+  template <class Value>
+  Line(const Series& points, Value value) {
+    const auto n = static_cast<double>(points.size());
+    for (const Measured& point : points) {
+      x_mean += doublings(point.count) / n;
+      y_mean += value(point) / n;
+    }
+    for (const Measured& point : points) {
+      const double x = doublings(point.count) - x_mean;
+      xx += x * x;
+      xy += x * (value(point) - y_mean);
+    }
+  }
 };
 
-Line line_through(std::span<const Measured> points) {
-  Line line;
-  const auto n = static_cast<double>(points.size());
-  for (const Measured& point : points) {
-    line.x_mean += doublings(point.count) / n;
-    line.y_mean += std::log(point.value) / n;
-  }
-  double xx = 0, xy = 0;
-  for (const Measured& point : points) {
-    const double x = doublings(point.count) - line.x_mean;
-    xx += x * x;
-    xy += x * (std::log(point.value) - line.y_mean);
-  }
-  if (xx <= 0) return line;
-  // Reads never fall with more vectors but for noise.
-  line.slope = std::max(0.0, xy / xx);
-  for (const Measured& point : points) {
-    const double x = doublings(point.count) - line.x_mean;
-    const double off = std::log(point.value) - line.y_mean - line.slope * x;
-    line.off += off * off;
-  }
-  line.off = std::sqrt(line.off / std::max(1.0, n - 2));
-  line.slope_error = line.off / std::sqrt(xx);
-  return line;
+Line log_line(const Series& points) {
+  return {points, [](const Measured& point) { return std::log(point.value); }};
 }
 
 }  // namespace
 
-Estimate grow(std::span<const Measured> points, std::uint64_t count, double bend) {
-  const Line line = line_through(points);
-  const double x = doublings(count), last = doublings(points.back().count);
-  const double beyond = std::max(0.0, x - last);
+Trend trend_of(std::span<const Series> all, const GrowthKind& kind) {
+  double xx = 0, xy = 0;
+  for (const Series& points : all) {
+    const Line line = log_line(points);
+    xx += line.xx;
+    xy += line.xy;
+  }
+  // Series of one sample share its queries and graph: together they are no surer than one.
+  const double series = static_cast<double>(std::max<std::size_t>(1, all.size()));
+  const double measured = xx / series / (kPointError * kPointError);
+  const double usual = 1 / (kind.slope_error * kind.slope_error);
+  const double slope = xx > 0 ? xy / xx : 0;
+  return {.slope = std::max(0.0, (measured * slope + usual * kind.slope) / (measured + usual)),
+          .slope_error = 1 / std::sqrt(measured + usual),
+          .bend = kind.bend};
+}
+
+Estimate grow(const Series& points, std::uint64_t count, const Trend& trend) {
+  const Line line = log_line(points);
+  const double last = doublings(points.back().count);
+  const double far = doublings(count) - line.x_mean;
+  const double beyond = std::max(0.0, doublings(count) - last);
   const double bent = std::min(beyond, kBentDoublings);
-  // From the middle of the points to their end the slope has grown already.
-  const double steeper =
-      bend * (bent * (last - line.x_mean) + bent * bent / 2 + bent * (beyond - bent));
-  const double value = std::exp(line.y_mean + line.slope * (x - line.x_mean) + steeper);
-  const double noise = std::hypot(line.off / std::sqrt(static_cast<double>(points.size())),
-                                  line.slope_error * (x - line.x_mean));
-  const double half = kGrowthFloor + kGrowthFar * beyond + kDeviations * noise / 2;
-  return Estimate::within(value, std::min(half, 0.9));
+  // From the middle of the points to the last one the slope has grown already.
+  const double steeper = trend.bend * bent * (last - line.x_mean + bent / 2);
+  const double value = std::exp(line.y_mean + trend.slope * far + steeper);
+  const double error =
+      std::sqrt(kPointError * kPointError / static_cast<double>(points.size()) +
+                std::pow(trend.slope_error * far, 2) + std::pow(kFarError * beyond, 2));
+  return Estimate::within(value, std::min(kDeviations * error, kHalfMax));
+}
+
+double grow_evenly(const Series& points, std::uint64_t count) {
+  const Line line(points, [](const Measured& point) { return point.value; });
+  const double slope = line.xx > 0 ? line.xy / line.xx : 0;
+  return line.y_mean + slope * (doublings(count) - line.x_mean);
 }
 
 }  // namespace cairn::tools::plan

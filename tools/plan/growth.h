@@ -1,8 +1,9 @@
-// How a figure that was measured on nested sub-samples grows to a number of vectors far above.
+// How figures that were measured on nested sub-samples grow to a number of vectors far above.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "tools/plan/workload.h"
 
@@ -12,19 +13,37 @@ struct Measured {
   std::uint64_t count = 0;
   double value = 0;  // above 0
 };
+using Series = std::vector<Measured>;  // ascending in count, at least one
 
-/// A power of the number of vectors through the measured points (the logarithm of the value is a
-/// line over the logarithm of the count), which gets steeper by `bend` with each of the first
-/// kBentDoublings doublings beyond them. The interval comes from how far the points are off the
-/// line, what that does to its slope so far out, kGrowthFloor, and kGrowthFar a doubling. At least
-/// one point, ascending; below the largest count it is the line.
-Estimate grow(std::span<const Measured> points, std::uint64_t count, double bend);
+/// How a kind of search grows, by what was measured on other sets.
+struct GrowthKind {
+  double slope, slope_error;  // of the logarithm, a doubling: the mean, and its deviation
+  double bend;  // what each of the first kBentDoublings beyond the points adds to the slope
+};
+/// Where blocks lead the way, codes decide what is read, and the more vectors there are the more
+/// look alike; edges in RAM bend nothing. engine/DESIGN.md, Plan, has the figures.
+inline constexpr GrowthKind kBlocksLead{0.15, 0.06, 0.013};
+inline constexpr GrowthKind kEdgesLead{0.065, 0.02, 0};
+
+struct Trend {
+  double slope = 0, slope_error = 0;
+  double bend = 0;
+};
+
+/// The common slope of series of one kind over the logarithm of the count, by least squares,
+/// weighed against what is usual. A series of one point says nothing of it. Not below 0.
+Trend trend_of(std::span<const Series> all, const GrowthKind& kind);
+
+/// A power of the count through the middle of `points`. The interval holds nine in ten: it grows
+/// with kPointError of each point, the error of the slope and kFarError a doubling.
+Estimate grow(const Series& points, std::uint64_t count, const Trend& trend);
+
+/// A line over the logarithm of the count, for what grows evenly.
+double grow_evenly(const Series& points, std::uint64_t count);
 
 inline constexpr double kBentDoublings = 3.5;
-/// Half an interval, at least, as a share; and what each doubling adds.
-inline constexpr double kGrowthFloor = 0.06, kGrowthFar = 0.03;
-/// Of searches in which blocks lead the way: where codes decide what is read, more of the vectors
-/// look alike the more there are. Edges in RAM bend nothing. See engine/DESIGN.md, Plan.
-inline constexpr double kBendBlocksLead = 0.013;
+/// Deviations, as shares: of a measured point, by its queries and the list that it took; and of the
+/// form itself, a doubling.
+inline constexpr double kPointError = 0.04, kFarError = 0.015;
 
 }  // namespace cairn::tools::plan

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "engine/build/builder_fs.h"
+#include "engine/build/pack.h"
 #include "layout/streams.h"
 #include "tools/cli.h"
+#include "tools/plan/growth.h"
 #include "tools/plan/roomy_fs.h"
 
 namespace cairn::tools::plan {
@@ -43,17 +45,24 @@ Result<BuildPlan> assumed_build(const Workload& workload, const BuildOptions& op
   return plan;
 }
 
-/// Of the finished index, what is not blocks is known to the byte, but for a few pages.
-double blocks_bytes_of(const Workload& workload, const BuildPlan& plan, const BuildOptions& build) {
-  const auto n = static_cast<double>(workload.count);
+/// What of a finished index is not blocks: known to the byte, but for a few pages.
+double streams_bytes(const Workload& workload, const BuildOptions& build) {
   double vector = build.code_bytes;
   for (const std::uint32_t layer : build.refine_layers) vector += layer;
-  const double slices =
+  const std::uint32_t slices =
       (build.nav_edges + layout::kNavEdgesPerSlice - 1) / layout::kNavEdgesPerSlice;
   vector += slices * layout::nav_bits(workload.count);
   vector += static_cast<double>(layout::kPageBytes) / layout::kLabelsPerLeaf;
-  return std::max(n * static_cast<double>(workload.row_bytes()),
-                  static_cast<double>(plan.index_bytes) - n * vector);
+  return static_cast<double>(workload.count) * vector;
+}
+
+/// By the edges that the sample's indexes have: how long their lists are decides how many vectors
+/// fit into a block.
+double measured_blocks_bytes(const Workload& workload, const Sample& sample) {
+  const layout::BlockShape shape = build::choose_shape(
+      static_cast<std::uint32_t>(workload.row_bytes()), workload.metric == Metric::cosine,
+      std::max(1.0, grow_evenly(sample.adjacency, workload.count)));
+  return static_cast<double>(workload.count) * shape.block_bytes / shape.slots;
 }
 
 }  // namespace
@@ -74,16 +83,20 @@ Result<Plan> make_plan(const Request& request) {
   } else {
     CAIRN_ASSIGN(plan.build, assumed_build(request.workload, options, plan.threads));
   }
+  // The states do not depend on what the blocks take, but for the cache.
   const CairnForm bare(request.workload, options, 0);
-  const double blocks_bytes = blocks_bytes_of(request.workload, plan.build, bare.options());
-  const CairnForm form(request.workload, options, blocks_bytes);
-  const std::vector<CairnState> states = form.states();
+  const double streams = streams_bytes(request.workload, bare.options());
+  double blocks = std::max(1.0, static_cast<double>(plan.build.index_bytes) - streams);
   if (sampler) {
-    CAIRN_ASSIGN(plan.sample, sampler->measure(form.options(), form.measured(states)));
+    CAIRN_ASSIGN(plan.sample, sampler->measure(bare.options(), bare.measured(bare.states())));
+    blocks = measured_blocks_bytes(request.workload, *plan.sample);
+    plan.build.index_bytes = static_cast<std::uint64_t>(blocks + streams);
   }
+  const CairnForm form(request.workload, options, blocks);
+  const std::vector<CairnState> states = form.states();
   std::vector<Design> designs = ram_designs(request.workload, plan.threads);
   for (Design& design : cairn_designs(request.workload, plan.build, states,
-                                      plan.sample ? &*plan.sample : nullptr, blocks_bytes))
+                                      plan.sample ? &*plan.sample : nullptr, blocks))
     designs.push_back(std::move(design));
   plan.rows = judge(request.workload, designs, request.device, request.prices);
   return plan;

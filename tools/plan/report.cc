@@ -139,7 +139,7 @@ std::vector<std::string> assumptions(const Plan& plan) {
       "HNSW, IVF: bytes by their structure; times (half to twice) scaled from those of SIFT"};
   if (plan.sample) {
     lines.push_back(fmt::format(
-        "Cairn: measured here on {} rows of the sample, a half and a quarter of them, {} queries",
+        "Cairn: measured here on {} rows of the sample, 1/2, 1/4 and 1/8 of them, {} queries",
         show_count(plan.sample->rows), show_count(plan.sample->queries)));
   } else {
     lines.push_back(

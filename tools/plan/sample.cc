@@ -20,9 +20,9 @@ namespace cairn::tools::plan {
 namespace {
 
 // Sub-samples, as shares of the sample.
-constexpr std::array<std::uint64_t, 3> kNested = {4, 2, 1};
+constexpr std::array<std::uint64_t, 4> kNested = {8, 4, 2, 1};
 // Rows kept out for queries: at most so many, and one in so many.
-constexpr std::uint64_t kQueries = 1000, kRowsAQuery = 16;
+constexpr std::uint64_t kQueries = 2000, kRowsAQuery = 16;
 constexpr std::uint32_t kBatchReads = 32;
 constexpr std::uint32_t kReadBytes = 4096;
 
@@ -90,7 +90,7 @@ Result<Sample> Sampler::measure(BuildOptions options,
                 .file_rows = rows_.file_rows(),
                 .queries = static_cast<std::uint32_t>(queries_.count),
                 .states = {},
-                .build = {}};
+                .adjacency = {}};
   for (const search::SegmentPlan& loaded : states)
     sample.states.push_back({.loaded = loaded, .points = {}});
   CAIRN_ASSIGN(const ScratchFolder scratch, ScratchFolder::create(options_.folder));
@@ -119,6 +119,7 @@ Status Sampler::measure_one(const std::string& folder, const BuildOptions& optio
   if (largest) {
     CAIRN_ASSIGN(kth, kth_distances(rows, queries_, workload_, options_.threads));
   }
+  CAIRN_TRY(measure_blocks(folder, count, sample));
   for (SampleState& state : sample.states) {
     CAIRN_ASSIGN(const auto index, search::open_index(fs, folder, {}, state.loaded));
     CAIRN_ASSIGN(const SearchEffort effort, index->effort(workload_.k, workload_.recall));
@@ -132,6 +133,14 @@ Status Sampler::measure_one(const std::string& folder, const BuildOptions& optio
                             .reached = effort.reached});
     if (largest) CAIRN_TRY(measure_searches(*index, kth, state));
   }
+  return {};
+}
+
+Status Sampler::measure_blocks(const std::string& folder, std::uint64_t count, Sample& sample) {
+  CAIRN_ASSIGN(const auto index, Index::open(folder));
+  CAIRN_ASSIGN(const StructureReport structure, index->inspect());
+  sample.adjacency.push_back({count, static_cast<double>(structure.adjacency_bytes) /
+                                         static_cast<double>(structure.vectors)});
   return {};
 }
 

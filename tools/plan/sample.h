@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/search/memory_plan.h"
+#include "tools/plan/growth.h"
 #include "tools/plan/workload.h"
 #include "tools/vectors.h"
 
@@ -54,7 +55,7 @@ struct Sample {
   std::uint32_t queries = 0;
   std::uint32_t block_reads = 1;  // of 4 KiB that a block takes
   std::vector<SampleState> states;
-  BuildPlan build;  // of the whole
+  Series adjacency;  // bytes of the encoded edges of a vector, by count
 };
 
 /// Rows drawn from a file by seed, in random order.
@@ -110,6 +111,7 @@ class Sampler {
   Status tick(const std::string& doing) const;
   Status measure_one(const std::string& folder, const BuildOptions& options, std::uint64_t count,
                      Sample& sample);
+  static Status measure_blocks(const std::string& folder, std::uint64_t count, Sample& sample);
   Status measure_searches(const Index& index, std::span<const float> kth, SampleState& state) const;
 
   Workload workload_;

@@ -1,6 +1,7 @@
 // Bytes by structure, growth, and what is recommended.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
 #include "tools/plan/footprint.h"
@@ -76,26 +77,57 @@ TEST(CairnForm, TheMemoryOfTheUserIsAmongThem) {
   EXPECT_EQ(std::ranges::count(states, *workload.memory_bytes, &CairnState::limit_bytes), 1);
 }
 
-TEST(Growth, FollowsAPowerOfTheCount) {
-  std::vector<Measured> points;
-  for (const std::uint64_t count : {10'000, 20'000, 40'000})
-    points.push_back({count, std::pow(static_cast<double>(count), 0.2)});
-  const Estimate far = grow(points, 400'000, 0);
-  EXPECT_NEAR(far.value, std::pow(4e5, 0.2), 1e-6);
-  EXPECT_GE((far.high - far.value) / far.value, kGrowthFloor + kGrowthFar * 3);
-  EXPECT_LT((far.high - far.value) / far.value, 0.2);
-  EXPECT_NEAR(grow(points, 40'000, 0).value, std::pow(4e4, 0.2), 1e-6);
-  EXPECT_GT(grow(points, 400'000, kBendBlocksLead).value, far.value);
-  points[1].value *= 1.1;  // what is not on the line is less sure
-  const Estimate noisy = grow(points, 400'000, 0);
-  EXPECT_GT((noisy.high - noisy.low) / noisy.value, (far.high - far.low) / far.value);
+Series power(double exponent) {
+  Series points;
+  for (const std::uint64_t count : {5'000, 10'000, 20'000, 40'000})
+    points.push_back({count, std::pow(static_cast<double>(count), exponent)});
+  return points;
 }
 
-TEST(Growth, TakesOnePointAndNeverFalls) {
-  const std::vector<Measured> one = {{1000, 10}};
-  EXPECT_GT(grow(one, 10'000, 0).value, 10);
-  const std::vector<Measured> falling = {{1000, 12}, {2000, 10}};
-  EXPECT_NEAR(grow(falling, 100'000, 0).value, std::sqrt(120.0), 1e-6);
+double half(const Estimate& of) { return (of.high - of.low) / 2 / of.value; }
+
+TEST(Growth, FollowsAPowerOfTheCount) {
+  // As usual: nothing pulls the slope away.
+  const double exponent = kEdgesLead.slope / std::log(2);
+  const Series points = power(exponent);
+  const Trend trend = trend_of(std::array{points}, kEdgesLead);
+  EXPECT_NEAR(trend.slope, kEdgesLead.slope, 1e-9);
+  const Estimate ten = grow(points, 400'000, trend);
+  EXPECT_NEAR(ten.value, std::pow(4e5, exponent), 1e-6);
+  EXPECT_GT(half(ten), 0.05);
+  EXPECT_LT(half(ten), 0.2);
+  EXPECT_GT(half(grow(points, 4'000'000, trend)), half(ten));
+  EXPECT_LT(half(grow(points, 40'000, trend)), half(ten));
+}
+
+TEST(Growth, WhatIsMeasuredWeighsMoreThanWhatIsUsual) {
+  const Series steep = power(0.4);
+  const double slope = 0.4 * std::log(2);
+  const Trend trend = trend_of(std::array{steep}, kBlocksLead);
+  EXPECT_LT(trend.slope, slope);
+  EXPECT_GT(trend.slope, slope - (slope - kBlocksLead.slope) / 4);
+  // One point says nothing.
+  const Trend usual = trend_of(std::array{Series{{1000, 10}}}, kBlocksLead);
+  EXPECT_DOUBLE_EQ(usual.slope, kBlocksLead.slope);
+  EXPECT_DOUBLE_EQ(usual.slope_error, kBlocksLead.slope_error);
+}
+
+TEST(Growth, BendsWhereBlocksLead) {
+  const Series points = power(0.2);
+  Trend trend = trend_of(std::array{points}, kBlocksLead);
+  const double bent = grow(points, 400'000, trend).value;
+  const double at_the_end = grow(points, 40'000, trend).value;
+  trend.bend = 0;
+  EXPECT_GT(bent, grow(points, 400'000, trend).value);
+  EXPECT_DOUBLE_EQ(at_the_end, grow(points, 40'000, trend).value);
+}
+
+TEST(Growth, NeverFallsAndGrowsEvenly) {
+  const Series falling = {{1000, 30}, {2000, 20}, {4000, 10}};
+  const Trend trend = trend_of(std::array{falling}, kEdgesLead);
+  EXPECT_EQ(trend.slope, 0);
+  EXPECT_NEAR(grow(falling, 100'000, trend).value, std::cbrt(6000.0), 1e-6);
+  EXPECT_NEAR(grow_evenly({{1000, 10}, {2000, 12}, {4000, 14}}, 32'000), 20, 1e-9);
 }
 
 TEST(Advice, ClaimsASavingWhereAllIsMet) {

@@ -68,10 +68,12 @@ TEST(Device, WhatIsWrongIsNamed) {
 TEST(Device, MeasuresTheFolderAndLeavesNothing) {
   const io::ScratchDir folder;
   int steps = 0;
-  const auto device = measure_device(folder.path(), [&] {
-    ++steps;
-    return Status{};
-  });
+  const auto device = measure_device(folder.path(),
+                                     [&] {
+                                       ++steps;
+                                       return Status{};
+                                     },
+                                     {.file_bytes = 4 << 20, .step_s = 0.02});
   ASSERT_TRUE(device.has_value()) << device.error().to_string();
   EXPECT_GT(steps, 1);
   EXPECT_GT(device->iops_max(), 0);
@@ -83,7 +85,8 @@ TEST(Device, MeasuresTheFolderAndLeavesNothing) {
 TEST(Device, AMeasurementThatIsStoppedLeavesNothing) {
   const io::ScratchDir folder;
   const auto device =
-      measure_device(folder.path(), [] { return Status(fail(ErrorCode::cancelled, "stop")); });
+      measure_device(folder.path(), [] { return Status(fail(ErrorCode::cancelled, "stop")); },
+                     {.file_bytes = 1 << 20, .step_s = 0.01});
   ASSERT_FALSE(device.has_value());
   EXPECT_EQ(device.error().code, ErrorCode::cancelled);
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
