@@ -89,7 +89,8 @@ def worst(errors, name):
 def report(by_limit, options):
     print(f"{options.input}: {options.sample_rows} rows drawn, {options.seeds} seeds")
     print(f"{'limit B/v':>10} {'layers+edges':>13} {'reads':>7} {'planned':>8} {'mean err':>9} "
-          f"{'worst':>7} {'held':>6} {'+-':>6} {'recall':>7} {'memory':>7} {'disk':>7} {'build':>7}")
+          f"{'worst':>7} {'held':>6} {'+-':>6} {'recall':>7} {'memory':>7} {'disk':>7} "
+          f"{'build':>7}")
     missed = 0
     for (limit, state), errors in sorted(by_limit.items()):
         held = sum(error["held"] for error in errors)

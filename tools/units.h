@@ -22,8 +22,8 @@ struct Size {
 /// space between. invalid_argument for anything else, a negative value or an overflow.
 Result<Size> parse_size(std::string_view text);
 
-/// How many of something: "50000000", "50M", "1.5G" or "1.5B", "20K" (powers of 1000). A whole number
-/// of at least 1, below 2^53. invalid_argument for anything else.
+/// How many of something: "50000000", "50M", "1.5G" or "1.5B", "20K" (powers of 1000). A whole
+/// number of at least 1, below 2^53. invalid_argument for anything else.
 Result<std::uint64_t> parse_count(std::string_view text);
 
 /// Seconds: "500us", "20ms", "1.5s", "2m", "3h"; above 0, at most 1e9 s, the unit is not left out.

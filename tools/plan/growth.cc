@@ -51,7 +51,8 @@ Trend trend_of(std::span<const Series> all, const GrowthKind& kind) {
   const double slope = xx > 0 ? xy / xx : 0;
   return {.slope = std::max(0.0, (measured * slope + usual * kind.slope) / (measured + usual)),
           .slope_error = 1 / std::sqrt(measured + usual),
-          .bend = kind.bend};
+          .bend = kind.bend,
+          .far_error = kind.far_error};
 }
 
 Estimate grow(const Series& points, std::uint64_t count, const Trend& trend) {
@@ -61,11 +62,11 @@ Estimate grow(const Series& points, std::uint64_t count, const Trend& trend) {
   const double beyond = std::max(0.0, doublings(count) - last);
   const double bent = std::min(beyond, kBentDoublings);
   // From the middle of the points to the last one the slope has grown already.
-  const double steeper = trend.bend * bent * (last - line.x_mean + bent / 2);
+  const double steeper = trend.slope * trend.bend * bent * (last - line.x_mean + bent / 2);
   const double value = std::exp(line.y_mean + trend.slope * far + steeper);
   const double error =
       std::sqrt(kPointError * kPointError / static_cast<double>(points.size()) +
-                std::pow(trend.slope_error * far, 2) + std::pow(kFarError * beyond, 2));
+                std::pow(trend.slope_error * far, 2) + std::pow(trend.far_error * beyond, 2));
   return Estimate::within(value, std::min(kDeviations * error, kHalfMax));
 }
 

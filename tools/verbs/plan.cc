@@ -155,7 +155,7 @@ Verb plan_verb() {
       "without,\n"
       "what is assumed is said.\n\n",
       "  cairn plan --count 50M --dim 768 --dtype f32 --recall 0.95 --qps 500 --p99 20ms\n"
-      "  cairn plan --count 10M --dim 128 --dtype u8 --sample part.u8bin --measure /mnt/nvme \\\n"
+      "  cairn plan --count 10M --dim 128 --dtype u8 --sample part.u8bin --measure . \\\n"
       "      --qps 2000 --p99 5ms",
       declare};
 }

@@ -2,6 +2,7 @@
 #include <cairn/calibrate.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
 #include <numeric>
@@ -40,6 +41,36 @@ TEST(CalibrateOdd, SegmentsOfDifferentSizes) {
   const auto index = must(Index::open(folder));
   EXPECT_TRUE(index->stats().calibrated);
   EXPECT_TRUE(must(index->verify()).ok());
+}
+
+/// A state has the same curves whether a limit leads to it or it is asked for, also one that no
+/// limit leads to can be.
+TEST(CalibrateOdd, MeasuresTheStatesThatAreAskedFor) {
+  ScratchDir dir;
+  const std::string folder = dir.file("index");
+  build_part(folder, 2000, 1);
+  const CalibrateOptions options = few();
+  const auto all = must(measure_calibration(io::posix_fs(), folder, options));
+  const auto bare = must(measure_calibration(io::posix_fs(), folder, options,
+                                             {.states = {SegmentPlan{}}, .neighbors = {10}}));
+  ASSERT_FALSE(bare.curves.empty());
+  for (const layout::Curve& curve : bare.curves) {
+    EXPECT_EQ(curve.record.refine_bytes, 0U);
+    EXPECT_EQ(curve.record.nav_edges, 0U);
+    EXPECT_EQ(curve.record.k, 10U);
+    const auto same = std::ranges::find_if(all.curves, [&](const layout::Curve& other) {
+      return other.record.key() == curve.record.key();
+    });
+    ASSERT_NE(same, all.curves.end());
+    ASSERT_EQ(same->points.size(), curve.points.size());
+    EXPECT_EQ(same->points.back().blocks, curve.points.back().blocks);
+  }
+  const auto edges = must(
+      measure_calibration(io::posix_fs(), folder, options,
+                          {.states = {SegmentPlan{.layers = 0, .slices = 1}}, .neighbors = {10}}));
+  ASSERT_FALSE(edges.curves.empty());
+  EXPECT_EQ(edges.curves.front().record.refine_bytes, 0U);
+  EXPECT_EQ(edges.curves.front().record.nav_edges, 8U);
 }
 
 /// One vector a block, a list of all of them: more blocks are wanted at once than there are

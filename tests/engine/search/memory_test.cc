@@ -86,6 +86,19 @@ TEST(MemoryPlan, GivesTheRestToTheCacheUpToAllBlocks) {
   EXPECT_EQ(must(plan_memory(one, 0, 1u << 30, 1u << 20)).cache_bytes, 1u << 20);
 }
 
+TEST(MemoryPlan, WhatIsAskedForIsLoadedAsFarAsItIsThere) {
+  const SegmentParts two[] = {parts(), {.fixed_bytes = 300, .slice_bytes = 7, .slices = 1}};
+  const SegmentParts& rich = two[0];
+  const MemoryPlan plan = plan_alike(two, 50, {.layers = 1, .slices = 2});
+  EXPECT_EQ(plan.segments[0], (SegmentPlan{.layers = 1, .slices = 2}));
+  EXPECT_EQ(plan.segments[1], (SegmentPlan{.layers = 0, .slices = 1}));
+  EXPECT_EQ(plan.cache_bytes, 0U);
+  EXPECT_EQ(plan.loaded_bytes,
+            50 + rich.fixed_bytes + rich.refine_bytes[0] + 2 * rich.slice_bytes + 300 + 7);
+  const MemoryPlan all = plan_alike(two, 50, {.layers = 99, .slices = 99});
+  EXPECT_EQ(all.loaded_bytes, all_parts_bytes(two, 50));
+}
+
 TEST(MemoryPlan, DefaultsToEverythingWithinHalfOfTheProcess) {
   const SegmentParts one[] = {parts()};
   EXPECT_EQ(all_parts_bytes(one, 50), 1950u);
