@@ -100,14 +100,14 @@ Series blocks_of(const SampleState& measured) {
   return blocks;
 }
 
-/// States in which edges lead share a slope, which a list more or less moves by as much as it is;
-/// those in which blocks lead do not: it is steeper the coarser the codes.
+/// States in which edges lead share a slope, and so do those in which blocks do: one list more or
+/// less moves the slope of a state by as much as it is.
 Trend trend_of_state(const Sample& sample, const SampleState& measured) {
-  std::vector<Series> all;
-  if (measured.loaded.slices == 0) return trend_of(std::array{blocks_of(measured)}, kBlocksLead);
+  const bool edges = measured.loaded.slices != 0;
+  std::vector<Series> alike;
   for (const SampleState& other : sample.states)
-    if (other.loaded.slices != 0) all.push_back(blocks_of(other));
-  return trend_of(all, kEdgesLead);
+    if ((other.loaded.slices != 0) == edges) alike.push_back(blocks_of(other));
+  return trend_of(alike, edges ? kEdgesLead : kBlocksLead);
 }
 
 SearchCost measured_cost(const Workload& workload, const Sample& sample,

@@ -23,7 +23,7 @@ struct GrowthKind {
 };
 /// Where blocks lead the way, codes decide what is read, and the more vectors there are the more
 /// look alike; edges in RAM bend nothing. engine/DESIGN.md, Plan, has the figures.
-inline constexpr GrowthKind kBlocksLead{0.15, 0.06, 0.15, 0.025};
+inline constexpr GrowthKind kBlocksLead{0.15, 0.06, 0.18, 0.024};
 inline constexpr GrowthKind kEdgesLead{0.065, 0.02, 0, 0.018};
 
 struct Trend {
