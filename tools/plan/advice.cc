@@ -49,9 +49,10 @@ std::string take(const Plan& plan, const Row& row) {
                         design.search.reads.low, design.search.reads.high);
   return fmt::format(
       "Take {} on {} for {}: {}p99 {}, up to {} queries a second, recall {:g} - the least money of "
-      "all that meet what is asked.",
+      "all that {} what is asked.",
       design.name, choice.instance.name, money(plan, choice.per_month), reads,
-      milliseconds(choice.service.p99_s), rate(choice.service.qps), plan.workload.recall);
+      milliseconds(choice.service.p99_s), rate(choice.service.qps), plan.workload.recall,
+      choice.sure ? "surely meet" : "may meet");
 }
 
 std::string none_fits(const Plan& plan) {
@@ -80,6 +81,10 @@ std::string saving(const Plan& plan, const Row& taken, const Row& hnsw) {
     return needs +
            ": no saving is claimed, since --qps and --p99 do not both say what is fast "
            "enough.";
+  if (!taken.choice->sure)
+    return needs +
+           ": no saving is claimed, since at the upper ends of its intervals it misses what "
+           "is asked.";
   return fmt::format(
       "{}: this saves {:.0f} %{}.", needs, 100 * (1 - after / before),
       plan.device.assumed || !plan.sample ? ", if the device and the vectors are as assumed" : "");

@@ -1,6 +1,6 @@
 // Which machine holds a design and gives what is asked, and which design to take.
 #include <algorithm>
-#include <limits>
+#include <tuple>
 
 #include "tools/plan/rows.h"
 
@@ -21,25 +21,47 @@ bool holds(const Instance& instance, const Design& design) {
   return instance.nvme_iops_4k.has_value() && design.disk_bytes <= instance.nvme_gb * kGB;
 }
 
+/// The upper ends of the intervals.
+SearchCost at_worst(SearchCost cost) {
+  const double core = cost.core_s.high / cost.core_s.value;
+  const double reads = cost.reads.value > 0 ? cost.reads.high / cost.reads.value : 1;
+  cost.core_s = Estimate::exact(cost.core_s.high);
+  cost.reads = Estimate::exact(cost.reads.high);
+  cost.alone_core_s *= core;
+  cost.alone_core_p99_s *= core;
+  cost.rounds *= reads;
+  cost.rounds_p99 *= reads;
+  return cost;
+}
+
+bool fast_enough(const Workload& workload, const Service& service) {
+  return !workload.qps || service.qps >= *workload.qps;
+}
+bool soon_enough(const Workload& workload, const Service& service) {
+  return !workload.p99_s || service.p99_s <= *workload.p99_s;
+}
+
 Choice choice_of(const Workload& workload, const Design& design, const Device& device,
                  const Instance& instance) {
-  Choice choice{
-      .instance = instance,
-      .service = serve(design.search, device, instance.nvme_iops_4k.value_or(0), instance.vcpus)};
-  choice.qps_met = !workload.qps || choice.service.qps >= *workload.qps;
-  choice.p99_met = !workload.p99_s || choice.service.p99_s <= *workload.p99_s;
+  const double iops = instance.nvme_iops_4k.value_or(0);
+  Choice choice{.instance = instance,
+                .service = serve(design.search, device, iops, instance.vcpus)};
+  choice.qps_met = fast_enough(workload, choice.service);
+  choice.p99_met = soon_enough(workload, choice.service);
+  const Service worst = serve(at_worst(design.search), device, iops, instance.vcpus);
+  choice.sure = fast_enough(workload, worst) && soon_enough(workload, worst);
   choice.per_month = instance.price_per_month();
   const double qps = workload.qps ? *workload.qps : choice.service.qps;
   choice.per_million = instance.price_per_hour / (qps * kSecondsAnHour) * kQueriesCounted;
   return choice;
 }
 
-/// The cheapest that meets everything; of those that do not, the cheapest.
+/// As Choice says.
 std::optional<Choice> choose(const Workload& workload, const Design& design, const Device& device,
                              const PriceList& prices) {
   std::optional<Choice> best;
   const auto key = [](const Choice& choice) {
-    return std::pair(!(choice.qps_met && choice.p99_met), choice.per_month);
+    return std::tuple(!(choice.qps_met && choice.p99_met), !choice.sure, choice.per_month);
   };
   for (const Instance& instance : prices.instances) {
     if (!holds(instance, design)) continue;
@@ -76,12 +98,12 @@ std::vector<Row> judge(const Workload& workload, const std::vector<Design>& desi
         !workload.memory_bytes || design.ram_bytes <= static_cast<double>(*workload.memory_bytes);
     rows.push_back(std::move(row));
   }
-  // The least money; for the same money the most queries.
+  // What is sure; then the least money; for the same money the most queries.
   Row* best = nullptr;
   for (Row& row : rows) {
     if (!row.meets()) continue;
     const auto key = [](const Row& of) {
-      return std::pair(of.choice->per_month, -of.choice->service.qps);
+      return std::tuple(!of.choice->sure, of.choice->per_month, -of.choice->service.qps);
     };
     if (best == nullptr || key(row) < key(*best)) best = &row;
   }

@@ -64,7 +64,9 @@ std::string gives_table(const Plan& plan) {
                row.choice ? row.choice->instance.name : "none",
                of(row.choice.has_value(), row.choice ? row.choice->per_month : 0),
                row.choice ? fmt::format("{:.3f}", row.choice->per_million) : "-",
-               row.meets() ? "yes" : "no"});
+               !row.meets()       ? "no"
+               : row.choice->sure ? "yes"
+                                  : "maybe"});
   }
   return table.text();
 }
@@ -96,6 +98,7 @@ nlohmann::ordered_json json_of(const Choice& of) {
           {"service", json_of(of.service)},
           {"qps_met", of.qps_met},
           {"p99_met", of.p99_met},
+          {"sure", of.sure},
           {"per_month", of.per_month},
           {"per_million_queries", of.per_million}};
 }

@@ -43,12 +43,13 @@ struct Service {
   double qps = 0;  // at most, with a load of kLoad left to the device and cores
 };
 
-/// The cheapest machine that holds a design and gives what is asked; if none does, the cheapest
-/// that holds it.
+/// The cheapest machine that holds a design and surely gives what is asked; if none does, the
+/// cheapest that gives it; if none does, the cheapest that holds it.
 struct Choice {
   Instance instance;
   Service service;
   bool qps_met = true, p99_met = true;
+  bool sure = true;  // that both are, even at the upper ends of the intervals
   double per_month = 0, per_million = 0;
 };
 

@@ -159,6 +159,35 @@ TEST(Advice, ClaimsNoSavingWhereTheRateOrTheTailIsMissed) {
   }
 }
 
+/// A machine is chosen that is fast enough even where a search costs as much as it may.
+TEST(Advice, TheUpperEndsOfIntervalsAreMetToo) {
+  Workload workload = many();
+  workload.qps = 500;
+  workload.p99_s = 0.02;
+  const Plan plan = planned(workload);
+  const Row* taken = recommended(plan);
+  ASSERT_NE(taken, nullptr);
+  EXPECT_TRUE(taken->choice->sure);
+  SearchCost worst = taken->design.search;
+  worst.core_s = Estimate::exact(worst.core_s.high);
+  worst.reads = Estimate::exact(worst.reads.high);
+  const Instance& instance = taken->choice->instance;
+  EXPECT_GE(serve(worst, plan.device, *instance.nvme_iops_4k, instance.vcpus).qps, 500);
+  // Something cheaper would do by its middle alone.
+  EXPECT_NE(plan_text(plan).find("maybe"), std::string::npos);
+}
+
+TEST(Advice, ClaimsNoSavingThatTheIntervalsDoNotBear) {
+  Workload workload = many();
+  workload.p99_s = 0.02;
+  workload.qps = 500;
+  Plan plan = planned(workload);
+  for (Row& row : plan.rows)
+    if (row.choice) row.choice->sure = false;
+  EXPECT_EQ(advice(plan).find("this saves"), std::string::npos) << advice(plan);
+  EXPECT_NE(advice(plan).find("no saving is claimed"), std::string::npos) << advice(plan);
+}
+
 TEST(Advice, TakesWhatIsInRamWhereOnlyThatIsFastEnough) {
   Workload workload = many();
   workload.qps = 3000;
