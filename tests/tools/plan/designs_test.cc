@@ -79,7 +79,7 @@ TEST(CairnForm, TheMemoryOfTheUserIsAmongThem) {
 
 Series power(double exponent) {
   Series points;
-  for (const std::uint64_t count : {5'000, 10'000, 20'000, 40'000})
+  for (const std::uint64_t count : {5'000U, 10'000U, 20'000U, 40'000U})
     points.push_back({count, std::pow(static_cast<double>(count), exponent)});
   return points;
 }
