@@ -72,10 +72,12 @@ Result<Budget> make_budget(const Space& space, std::uint64_t count, const BuildO
                  .found = mib(options.memory_bytes),
                  .expected = "at least " + mib(budget.memory_min_bytes + kMiB - 1)});
   // Tiles and lists of many workers, or of long rows, take their part: see link_threads().
+  const std::uint64_t sets = kept_edges == 0 ? 0 : kept_set_bytes(count);
   const std::uint64_t room = options.memory_bytes - kFixedBytes;
+  const std::uint64_t link_room = room - std::min(room, room / kWorkerShare + sets);
   const std::uint64_t merge_room = room - std::min(room, per_row + kMergeBytesMin / 2);
-  budget.members_max = std::max(kRowsMin, std::min((room - room / kWorkerShare) / member,
-                                                   merge_room / merge_bytes(options.degree)));
+  budget.members_max =
+      std::max(kRowsMin, std::min(link_room / member, merge_room / merge_bytes(options.degree)));
   // Not all in one, even where memory allows it: a crash must not cost the whole of a long build.
   const auto units = static_cast<std::uint32_t>(std::min(kCellsWanted, count / kCellRows));
   budget.partitions = std::max({1U, options.partitions, options.partitions == 0 ? units : 1U});

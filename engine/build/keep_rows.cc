@@ -4,7 +4,6 @@
 #include <atomic>
 #include <bit>
 #include <limits>
-#include <mutex>
 #include <span>
 
 #include "engine/build/prune.h"
@@ -15,6 +14,7 @@ namespace cairn::build {
 namespace {
 
 constexpr std::size_t kRowsPerTask = 1024;
+constexpr std::size_t kAhead = 4;  // vectors fetched before they are needed
 
 /// Core members by row of the input, open addressing.
 class MemberTable {
@@ -50,35 +50,61 @@ class MemberTable {
   std::vector<Place> places_;
 };
 
+/// A set of rows of the input, and the place of each among its members in order.
+class RowSet {
+ public:
+  explicit RowSet(std::uint64_t rows) : words_(rows / kBits + 1), before_(words_.size() + 1) {}
+
+  /// From any thread.
+  void add(std::uint32_t row) {
+    const std::atomic_ref word(words_[row / kBits]);
+    if ((word.load(std::memory_order_relaxed) & bit(row)) == 0)
+      word.fetch_or(bit(row), std::memory_order_relaxed);
+  }
+  /// Appends the members, ascending; what was added after it has no place.
+  void list(std::vector<std::uint32_t>& out) {
+    for (std::size_t w = 0; w < words_.size(); ++w) {
+      before_[w + 1] = before_[w] + static_cast<std::uint32_t>(std::popcount(words_[w]));
+      for (std::uint64_t left = words_[w]; left != 0; left &= left - 1)
+        out.push_back(
+            static_cast<std::uint32_t>(w * kBits + static_cast<unsigned>(std::countr_zero(left))));
+    }
+  }
+  std::uint32_t place(std::uint32_t row) const {
+    const std::uint64_t below = words_[row / kBits] & (bit(row) - 1);
+    return before_[row / kBits] + static_cast<std::uint32_t>(std::popcount(below));
+  }
+
+ private:
+  static constexpr std::uint32_t kBits = 64;
+  static std::uint64_t bit(std::uint32_t row) { return std::uint64_t{1} << row % kBits; }
+
+  std::vector<std::uint64_t> words_;
+  std::vector<std::uint32_t> before_;  // members in the words before
+};
+
 class Keeper {
  public:
-  Keeper(const GraphOptions& options, Members& members, LinkedRows& linked)
+  Keeper(const GraphOptions& options, std::uint64_t rows, Members& members, LinkedRows& linked)
       : options_(options),
         members_(members),
         linked_(linked),
         words_(members.cores == 0 ? 0 : members.links.size() / members.cores),
-        table_(members),
+        here_(members.cores),
+        others_(rows),
         l2_(math::l2_kernel(members.vectors.dtype)) {}
 
-  /// Rows of other partitions that edges lead to: behind those of the members.
-  void find_others(const Workers& workers) {
-    std::mutex mutex;
-    std::vector<std::uint32_t> others;
+  /// Looks every target up: those in the partition become members and stand first in their row.
+  /// Rows of other partitions are appended to those of the members.
+  void resolve(const Workers& workers) {
+    const MemberTable table(members_);
     workers.each(members_.cores, kRowsPerTask,
                  [&](std::size_t begin, std::size_t end, std::uint32_t) {
-                   std::vector<std::uint32_t> found;
-                   for (std::size_t i = begin; i < end; ++i)
-                     for (const std::uint32_t row : targets(i))
-                       if (table_.find(row) == kNoRow) found.push_back(row);
-                   std::sort(found.begin(), found.end());
-                   found.erase(std::unique(found.begin(), found.end()), found.end());
-                   const std::lock_guard lock(mutex);
-                   others.insert(others.end(), found.begin(), found.end());
+                   std::vector<std::uint32_t> there;
+                   for (std::size_t core = begin; core < end; ++core) resolve(core, table, there);
                  });
-    std::sort(others.begin(), others.end());
-    others.erase(std::unique(others.begin(), others.end()), others.end());
     members_.rows.resize(members_.cores);
-    members_.rows.insert(members_.rows.end(), others.begin(), others.end());
+    others_.list(members_.rows);
   }
 
   struct Scratch {
@@ -87,7 +113,7 @@ class Keeper {
   };
 
   void keep(std::uint32_t core, Scratch& scratch) const {
-    look_up(core, scratch);
+    measure(core, scratch);
     const auto degree = std::size_t{options_.degree};
     // Edges out of the partition hold the graph together: at most half of the places are theirs,
     // or what is left over.
@@ -108,35 +134,59 @@ class Keeper {
   }
 
  private:
-  std::span<const std::uint32_t> targets(std::size_t core) const {
+  std::span<std::uint32_t> targets(std::size_t core) const {
     const auto words = std::span(members_.links).subspan(core * words_ + 1, words_ - 1);
     return words.first(
         static_cast<std::size_t>(std::find(words.begin(), words.end(), kNoRow) - words.begin()));
+  }
+
+  void resolve(std::size_t core, const MemberTable& table, std::vector<std::uint32_t>& there) {
+    there.clear();
+    const auto all = targets(core);
+    std::size_t here = 0;
+    for (const std::uint32_t row : all) {
+      const std::uint32_t member = table.find(row);
+      if (member != kNoRow) {
+        all[here++] = member;
+      } else {
+        others_.add(row);
+        there.push_back(row);
+      }
+    }
+    std::copy(there.begin(), there.end(), all.begin() + static_cast<std::ptrdiff_t>(here));
+    here_[core] = static_cast<std::uint16_t>(here);
   }
 
   const std::byte* vector(std::uint32_t member) const {
     return members_.bytes.data() + member * members_.vectors.row_bytes();
   }
 
-  void look_up(std::uint32_t core, Scratch& scratch) const {
+  void measure(std::uint32_t core, Scratch& scratch) const {
     scratch.here.clear();
     scratch.there.clear();
-    for (const std::uint32_t row : targets(core)) {
-      const std::uint32_t member = table_.find(row);
-      if (member == core) continue;
-      if (member != kNoRow) {
-        scratch.here.push_back({l2_(vector(core), vector(member), members_.vectors.dim), member});
-        continue;
-      }
-      const auto others = members_.rows.begin() + members_.cores;
-      const auto at = std::lower_bound(others, members_.rows.end(), row) - members_.rows.begin();
-      scratch.there.push_back({std::numeric_limits<float>::max(), static_cast<std::uint32_t>(at)});
+    const auto all = targets(core);
+    const auto here = all.first(here_[core]);
+    for (std::size_t e = 0; e < here.size(); ++e) {
+      if (e + kAhead < here.size()) prefetch(here[e + kAhead]);
+      if (here[e] != core)
+        scratch.here.push_back({l2_(vector(core), vector(here[e]), members_.vectors.dim), here[e]});
     }
+    for (const std::uint32_t row : all.subspan(here.size()))
+      scratch.there.push_back(
+          {std::numeric_limits<float>::max(), members_.cores + others_.place(row)});
     for (std::vector<Candidate>* edges : {&scratch.here, &scratch.there}) {
       std::sort(edges->begin(), edges->end());
       const auto same = [](const Candidate& a, const Candidate& b) { return a.id == b.id; };
       edges->erase(std::unique(edges->begin(), edges->end(), same), edges->end());
     }
+  }
+
+  /// Members lie all over a partition of tens of megabytes.
+  void prefetch(std::uint32_t member) const {
+    constexpr std::size_t kLine = 64, kLinesMax = 8;
+    const std::size_t lines = std::min(kLinesMax, members_.vectors.row_bytes() / kLine + 1);
+    for (std::size_t line = 0; line < lines; ++line)
+      __builtin_prefetch(vector(member) + line * kLine);
   }
 
   static void interleave(Scratch& scratch) {
@@ -153,20 +203,24 @@ class Keeper {
   Members& members_;
   LinkedRows& linked_;
   std::size_t words_;
-  MemberTable table_;
+  std::vector<std::uint16_t> here_;  // by core: targets in the partition
+  RowSet others_;
   math::PairKernel l2_;
 };
 
 }  // namespace
 
 std::uint64_t kept_row_bytes(std::uint32_t degree) {
-  return degree * CandidateRows::kSlotBytes + sizeof(Kept) + CandidateRows::kRowBytes;
+  return degree * CandidateRows::kSlotBytes + sizeof(Kept) + CandidateRows::kRowBytes +
+         sizeof(std::uint16_t);
 }
 
-bool keep_rows(const GraphOptions& options, const Workers& workers, const Tick& tick,
-               Members& members, LinkedRows& linked) {
-  Keeper keeper(options, members, linked);
-  keeper.find_others(workers);
+std::uint64_t kept_set_bytes(std::uint64_t rows) { return rows / 8 + rows / 16; }
+
+bool keep_rows(const GraphOptions& options, const Workers& workers, std::uint64_t rows,
+               const Tick& tick, Members& members, LinkedRows& linked) {
+  Keeper keeper(options, rows, members, linked);
+  keeper.resolve(workers);
   std::vector<Keeper::Scratch> scratch(workers.threads());
   workers.each(members.cores, kRowsPerTask,
                [&](std::size_t begin, std::size_t end, std::uint32_t w) {

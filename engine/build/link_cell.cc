@@ -56,7 +56,7 @@ class CellLinker {
 
   bool keep() {
     linked_.emplace(members_.cores, options_.degree);
-    return keep_rows(options_, job_.workers, tick_, members_, *linked_);
+    return keep_rows(options_, job_.workers, job_.count, tick_, members_, *linked_);
   }
 
   // ---- order

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <numeric>
+#include <optional>
 
 #include "engine/build/label_runs.h"
 #include "engine/build/sample.h"
@@ -74,27 +75,68 @@ std::uint64_t Scattered::count(Copy copy, std::uint32_t cell) const {
   return sum;
 }
 
-Status Scattered::read(Copy copy, std::uint32_t cell, const Visit& visit) const {
-  const std::size_t record = shape_.bytes(copy);
-  const std::uint32_t group = group_of(cell);
-  const std::uint32_t first = group_begin(group), last = group_begin(group + 1);
-  std::vector<std::byte> buffer(std::max<std::size_t>(1, kBufferBytes / record) * record);
-  for (std::uint64_t unit = 0; unit < units_; ++unit) {
-    const auto of_cell = counts(unit).subspan(static_cast<std::size_t>(copy) * cells_, cells_);
+/// Reads the records of a cell from unit to unit.
+class Scattered::Reader {
+ public:
+  Reader(const Scattered& from, Copy copy, std::uint32_t cell)
+      : from_(from),
+        copy_(copy),
+        cell_(cell),
+        group_(from.group_of(cell)),
+        first_(from.group_begin(group_)),
+        last_(from.group_begin(group_ + 1)),
+        record_(from.shape_.bytes(copy)) {}
+
+  /// Fills `part` up to kBufferBytes; empty at the end.
+  Status next(std::vector<std::byte>& part) {
+    while (at_ == end_ && unit_ < from_.units_) CAIRN_TRY(open());
+    const std::uint64_t records = std::max<std::uint64_t>(1, kBufferBytes / record_);
+    part.resize(std::min(records * record_, end_ - at_));
+    if (part.empty()) return {};
+    CAIRN_TRY(file_->read(at_, part));
+    at_ += part.size();
+    return {};
+  }
+
+ private:
+  Status open() {
+    const auto of_cell =
+        from_.counts(unit_).subspan(static_cast<std::size_t>(copy_) * from_.cells_, from_.cells_);
     const auto bytes = [&](std::uint32_t begin, std::uint32_t end) {
       return std::accumulate(of_cell.begin() + begin, of_cell.begin() + end, std::uint64_t{0}) *
-             record;
+             record_;
     };
-    std::uint64_t at = bytes(first, cell);
-    const std::uint64_t end = at + bytes(cell, cell + 1);
-    if (at == end) continue;
-    CAIRN_ASSIGN(auto file, job_.temp.open(this->file(copy, unit, group), bytes(first, last)));
-    while (at < end) {
-      const auto part = std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), end - at));
-      CAIRN_TRY(file.read(at, part));
-      visit(part);
-      at += part.size();
-    }
+    at_ = bytes(first_, cell_);
+    end_ = at_ + bytes(cell_, cell_ + 1);
+    const std::uint64_t unit = unit_++;
+    if (at_ == end_) return {};
+    CAIRN_ASSIGN(file_,
+                 from_.job_.temp.open(from_.file(copy_, unit, group_), bytes(first_, last_)));
+    return {};
+  }
+
+  const Scattered& from_;
+  Copy copy_;
+  std::uint32_t cell_, group_, first_, last_;
+  std::size_t record_;
+  std::uint64_t unit_ = 0, at_ = 0, end_ = 0;
+  std::optional<TempReader> file_;
+};
+
+Status Scattered::read(Copy copy, std::uint32_t cell, const Visit& visit) const {
+  Reader reader(*this, copy, cell);
+  std::vector<std::byte> part, next;
+  CAIRN_TRY(reader.next(part));
+  while (!part.empty()) {
+    Status read;
+    job_.workers.each(2, 1, [&](std::size_t which, std::size_t, std::uint32_t) {
+      if (which == 0)
+        visit(part);
+      else
+        read = reader.next(next);
+    });
+    CAIRN_TRY(read);
+    part.swap(next);
   }
   return {};
 }

@@ -77,6 +77,7 @@ class Scattered {
   Status release(Copy copy, std::uint32_t cell) const;
 
  private:
+  class Reader;
   friend class ScatterUnit;
   std::uint32_t groups() const { return scatter_groups(cells_); }
   std::uint32_t group_of(std::uint32_t cell) const;

@@ -36,6 +36,15 @@ std::vector<std::size_t> draw_rows(std::size_t count, std::size_t k, std::uint64
   return order;
 }
 
+std::vector<float> drawn_centroids(std::span<const float> rows, std::size_t dim,
+                                   const KmeansOptions& options) {
+  std::vector<float> centroids(options.k * dim);
+  const auto drawn = draw_rows(rows.size() / dim, options.k, options.seed);
+  for (std::size_t c = 0; c < options.k; ++c)
+    std::copy_n(rows.data() + drawn[c % drawn.size()] * dim, dim, centroids.data() + c * dim);
+  return centroids;
+}
+
 double squared_distance(const float* a, const float* b, std::size_t dim) {
   double sum = 0;
   for (std::size_t j = 0; j < dim; ++j) sum += (double{a[j]} - b[j]) * (double{a[j]} - b[j]);
@@ -93,11 +102,9 @@ std::vector<std::size_t> update_means(std::span<const float> rows, std::size_t d
 std::vector<float> kmeans(std::span<const float> rows, std::uint32_t dim,
                           const KmeansOptions& options) {
   const std::size_t count = rows.size() / dim;
-  std::vector<float> centroids(std::size_t{options.k} * dim);
-  const auto drawn = draw_rows(count, options.k, options.seed);
-  for (std::size_t c = 0; c < options.k; ++c)
-    std::copy_n(rows.data() + drawn[c % drawn.size()] * dim, dim, centroids.data() + c * dim);
-
+  std::vector<float> centroids = options.start.empty()
+                                     ? drawn_centroids(rows, dim, options)
+                                     : std::vector(options.start.begin(), options.start.end());
   std::vector<std::uint32_t> assignment(count), previous;
   for (std::uint32_t iteration = 0; iteration < options.iterations; ++iteration) {
     assign_rows(rows, dim, pack_centroids(centroids, dim), options.parallel, assignment);

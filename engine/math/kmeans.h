@@ -18,14 +18,15 @@ struct KmeansOptions {
   std::uint32_t k = 256;
   std::uint32_t iterations = 10;
   std::uint64_t seed = 1;
-  ParallelFor parallel = {};  // empty: the calling thread alone; the result is the same
+  std::span<const float> start = {};  // k x dim centroids to begin with; empty: rows drawn by seed
+  ParallelFor parallel = {};          // empty: the calling thread alone; the result is the same
 };
 
 /// rows: count x dim, row-major. Returns k x dim centroids. Starts from k distinct rows drawn by
-/// seed; empty clusters are moved onto the rows farthest from their centroids (lowest id on ties),
-/// one each. Stops early once no row changes cluster. Means are summed in the order of the rows, in
-/// double, so that the result does not depend on threads. count >= 1; with count < k centroids
-/// repeat. O(iterations * count * k * dim).
+/// seed, or from `start`; empty clusters are moved onto the rows farthest from their centroids
+/// (lowest id on ties), one each. Stops early once no row changes cluster. Means are summed in the
+/// order of the rows, in double, so that the result does not depend on threads. count >= 1; with
+/// count < k centroids repeat. O(iterations * count * k * dim).
 std::vector<float> kmeans(std::span<const float> rows, std::uint32_t dim,
                           const KmeansOptions& options);
 

@@ -6,6 +6,8 @@
 namespace cairn::math {
 namespace {
 
+// Training begins with one row in so many, if those are enough.
+constexpr std::size_t kFirstPart = 4, kFirstRowsMin = 8192;
 constexpr std::size_t kRowsAtOnce = 64;  // of the encoder: they stay in L1 over all subspaces
 
 std::size_t width_of(const PqShape& shape, std::uint32_t s) {
@@ -23,17 +25,35 @@ std::vector<CentroidPanel> make_panels(const Codebook& book) {
   return panels;
 }
 
-/// K-means over the columns of one subspace.
+/// The columns of one subspace of every `step`-th row.
+std::vector<float> columns_of(std::span<const float> sample, const PqShape& shape, std::uint32_t s,
+                              std::size_t step) {
+  const std::size_t count = sample.size() / shape.dim, width = width_of(shape, s);
+  std::vector<float> columns((count + step - 1) / step * width);
+  float* out = columns.data();
+  for (std::size_t i = 0; i < count; i += step, out += width)
+    std::copy_n(sample.data() + i * shape.dim + shape.begin(s), width, out);
+  return columns;
+}
+
+/// K-means over the columns of one subspace. The way to the clusters leads through a part of the
+/// sample where that is large: the whole is for the last steps.
 void train_subspace(std::span<const float> sample, const PqShape& shape, std::uint32_t s,
                     const PqTrainOptions& options, std::span<float> centroids) {
-  const std::size_t count = sample.size() / shape.dim, width = width_of(shape, s);
-  std::vector<float> columns(count * width);
-  for (std::size_t i = 0; i < count; ++i)
-    std::copy_n(sample.data() + i * shape.dim + shape.begin(s), width, columns.data() + i * width);
-  Rng seeds(options.seed ^ (std::uint64_t{s} << 32));
-  const auto trained = kmeans(
-      columns, static_cast<std::uint32_t>(width),
-      {.k = kCentroids, .iterations = options.iterations, .seed = seeds.next(), .parallel = {}});
+  const auto width = static_cast<std::uint32_t>(width_of(shape, s));
+  KmeansOptions kmeans_options{.k = kCentroids,
+                               .iterations = options.iterations,
+                               .seed = Rng(options.seed ^ (std::uint64_t{s} << 32)).next(),
+                               .start = {},
+                               .parallel = {}};
+  std::vector<float> trained;
+  if (sample.size() / shape.dim >= kFirstPart * kFirstRowsMin) {
+    kmeans_options.iterations = options.iterations - options.iterations / 3;
+    trained = kmeans(columns_of(sample, shape, s, kFirstPart), width, kmeans_options);
+    kmeans_options.iterations = options.iterations / 3;
+    kmeans_options.start = trained;
+  }
+  trained = kmeans(columns_of(sample, shape, s, 1), width, kmeans_options);
   std::copy(trained.begin(), trained.end(),
             centroids.data() + std::size_t{kCentroids} * shape.begin(s));
 }

@@ -53,7 +53,8 @@ struct PqTrainOptions {
 };
 
 /// Lloyd's on each subspace of `sample` (count x dim floats, row-major, count >= 1). Deterministic.
-/// A sample of fewer than 256 rows gives repeated centroids. O(iterations * count * 256 * dim).
+/// A sample of fewer than 256 rows gives repeated centroids. Of a large one every fourth row is
+/// used but for the last third of the iterations. O(iterations * count * 256 * dim).
 Codebook pq_train(std::span<const float> sample, PqShape shape, const PqTrainOptions& options);
 
 /// codes: count x m bytes. Nearest centroid of each subspace, lowest index on ties.

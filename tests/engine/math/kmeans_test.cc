@@ -54,6 +54,14 @@ TEST_P(Kmeans, MoreIterationsDoNotHurt) {
   }
 }
 
+TEST_P(Kmeans, GoesOnFromWhereItStopped) {
+  const auto rows = random_floats(2000 * 10, kSeed);
+  const auto four = kmeans(rows, 10, {.k = 50, .iterations = 4, .seed = kSeed});
+  const auto nine = kmeans(rows, 10, {.k = 50, .iterations = 9, .seed = kSeed});
+  EXPECT_NE(four, nine);
+  EXPECT_EQ(kmeans(rows, 10, {.k = 50, .iterations = 5, .seed = kSeed + 1, .start = four}), nine);
+}
+
 TEST_P(Kmeans, ThreadsDoNotChangeTheResult) {
   const auto rows = random_floats(9001 * 5, kSeed);
   KmeansOptions options{.k = 40, .iterations = 4, .seed = kSeed};

@@ -194,6 +194,19 @@ TEST_P(Pq, TrainingLowersTheErrorAndMoreBytesLowerItFurther) {
   EXPECT_LT(fine, 0.5 * coarse) << "seed " << kSeed;
 }
 
+TEST_P(Pq, TrainingOfManyRowsIsAsGoodAsIfAllWereUsedAllTheWay) {
+  constexpr std::uint32_t kDim = 6, kRows = 65'536, kIterations = 10;
+  // Sorted by the first element, so that any part but one spread over all is another set.
+  auto sample = random_floats(kRows * kDim, kSeed);
+  for (std::size_t i = 0; i < kRows; ++i) sample[i * kDim] = static_cast<float>(i) / kRows;
+  Codebook all{.shape = {kDim, 1},
+               .centroids = kmeans(sample, kDim, {.iterations = kIterations, .seed = kSeed})};
+  pq_prepare(all);
+  const auto part = pq_train(sample, {kDim, 1}, {.iterations = kIterations, .seed = kSeed});
+  EXPECT_NE(part.centroids, all.centroids);
+  EXPECT_LT(coding_error(part, sample), 1.01 * coding_error(all, sample)) << "seed " << kSeed;
+}
+
 TEST_P(Pq, TrainingDependsOnTheSeedAloneNotOnThreads) {
   const auto sample = random_floats(600 * 10, kSeed);
   PqTrainOptions options{.iterations = 3, .seed = kSeed};

@@ -14,11 +14,12 @@ namespace {
 
 constexpr char kChild[] = "--open-child";
 
+/// Without pages of files: how much of a program is mapped around what it runs is chance.
 std::uint64_t rss_bytes() {
   std::ifstream statm("/proc/self/statm");
-  std::uint64_t size = 0, resident = 0;
-  statm >> size >> resident;
-  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  std::uint64_t size = 0, resident = 0, of_files = 0;
+  statm >> size >> resident >> of_files;
+  return (resident - of_files) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 std::optional<Opened> open_here(const std::string& folder, const OpenOptions& options) {
