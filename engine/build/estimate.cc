@@ -18,6 +18,7 @@
 #include "engine/build/scatter.h"
 #include "engine/build/trial.h"
 #include "engine/math/pq.h"
+#include "engine/search/calibrate.h"
 #include "io/page_file.h"
 #include "layout/streams.h"
 
@@ -37,11 +38,13 @@ constexpr double kSecondCopyCost = 0.7;
 constexpr double kDistanceShare = 0.6;
 // What allocators keep beyond what members are said to take: measured on 1M to 10M vectors.
 constexpr double kKept = 1.04;
-// Rows that a trial measures recall with.
-constexpr std::uint32_t kTrialRows = 24;
-// Elements of vectors that the exact search of a row goes through in the time of all its other
-// searches: about 20 ms against 2 ns for 128 bytes, both measured on 500k SIFT.
-constexpr double kElementsARow = 1.28e9;
+// Rows that a trial measures recall with: as many as lists are tried out with first.
+constexpr std::uint32_t kTrialRows = search::kPilotQueries;
+// What a row beyond those takes of their time, and how the time grows with the vectors: 50k and
+// 500k SIFT, 100 and 1,000 rows.
+constexpr double kLaterRow = 0.26, kRecallGrowth = 0.43;
+// What a thread of searches takes then: blocks under way, and traces.
+constexpr std::uint64_t kTracerBytes = 20 << 20;
 // Of the edges of a list, those whose gaps grow with the number of vectors.
 constexpr double kFarEdges = 0.5;
 
@@ -213,10 +216,9 @@ class Planner {
                    static_cast<double>(sample_rows(trial_.report.vectors, space_.dim));
     scale[link] *= linked(plan_.copies) / linked(trial_.report.copies) *
                    (1 - kDistanceShare + kDistanceShare * distances);
-    if (options_.calibration_rows != 0)
-      scale[recall] = static_cast<double>(options_.calibration_rows) /
-                      std::min(options_.calibration_rows, kTrialRows) *
-                      (1 + n * space_.dim / kElementsARow) / (1 + m * space_.dim / kElementsARow);
+    const std::uint32_t rows = options_.calibration_rows, first = std::min(rows, kTrialRows);
+    if (rows != 0)
+      scale[recall] = (first + kLaterRow * (rows - first)) / first * std::pow(n / m, kRecallGrowth);
     // Files, and so waits for the disk, go with units of work; those of the scatter with groups
     // too.
     const auto all = units(count_, plan_.partitions);
@@ -280,7 +282,9 @@ class Planner {
         kKept * fullest_ * static_cast<double>(member_bytes(space_, options_.degree, kept_edges_)));
     plan_.memory_bytes = std::max(budget_.peak_min_bytes, budget_.fixed_bytes + peak);
     if (options_.calibration_rows == 0) return;
-    const auto resident = static_cast<std::uint64_t>(codes + nav);
+    const auto cache = std::min(static_cast<double>(search::kCalibrationCacheBytes), blocks);
+    const auto resident = static_cast<std::uint64_t>(
+        codes + nav + cache + static_cast<double>(kTracerBytes * options_.threads));
     plan_.memory_bytes = std::max(
         plan_.memory_bytes,
         budget_.fixed_bytes + std::min(resident, measured_index_bytes(options_.memory_bytes)));

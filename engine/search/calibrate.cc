@@ -34,7 +34,6 @@ constexpr std::size_t kManyNeighborsShare = 8;
 constexpr std::size_t kWideShare = 5;
 constexpr std::size_t kWideQueries = 150;
 constexpr std::array kWideLevels = {0.5, 0.7, 0.8, 0.9, 0.95, 0.99};
-constexpr std::size_t kPilotQueries = 100;
 /// No longer list need be tried than one that holds so much, by the pilot: a shorter one that only
 /// just reaches a recall reads nearly all it has, see DESIGN.md.
 constexpr double kRecallEnough = 0.997;
@@ -73,6 +72,7 @@ class Calibrator {
             ? static_cast<std::size_t>(std::ranges::upper_bound(steps, options_.memory_bytes) -
                                        steps.begin())
             : states_.size();
+    CAIRN_TRY(make_cache(*snapshot, states_.empty() && fitting != 0 ? steps[fitting - 1] : 0));
     std::set<std::pair<std::uint32_t, std::uint32_t>> measured;
     for (std::size_t i = 0; i < fitting; ++i) {
       state_share_ = (1 - kTruthShare) / static_cast<double>(fitting);
@@ -104,6 +104,16 @@ class Calibrator {
 
   Result<std::unique_ptr<Snapshot>> open(const SegmentPlan& state) const {
     return Snapshot::open(fs_, folder_, {}, false, state);
+  }
+
+  /// One for all states: they read the same blocks. `index_bytes`: of the largest state.
+  Status make_cache(const Snapshot& snapshot, std::uint64_t index_bytes) {
+    const std::uint64_t room = options_.memory_bytes - std::min(options_.memory_bytes, index_bytes);
+    const std::uint64_t bytes =
+        std::min({kCalibrationCacheBytes, room, snapshot.cache_bytes_max()});
+    if (bytes < kCacheBytesMin) return {};
+    CAIRN_ASSIGN(cache_, io::BlockCache::create(bytes, snapshot.block_bytes_max()));
+    return {};
   }
 
   bool tell(double share) const { return !options_.progress || options_.progress(share); }
@@ -189,7 +199,8 @@ class Calibrator {
                                    .width = 1,
                                    .slack = std::numeric_limits<float>::max(),
                                    .slack_max = std::numeric_limits<float>::max(),
-                                   .threads = options_.threads};
+                                   .threads = options_.threads,
+                                   .cache = cache_.get()};
         std::vector<Trace> traces(queries_for(k, list, navigable));
         CAIRN_ASSIGN(const Alone alone, measure_alone(snapshot, kth, options, traces));
         curves.push_back(alone.curve);
@@ -271,7 +282,7 @@ class Calibrator {
   Result<Alone> measure_alone(const Snapshot& snapshot, std::span<const float> kth,
                               TraceOptions options, std::vector<Trace>& traces) {
     const std::size_t count = traces.size();
-    const std::size_t pilot = std::min(count, kPilotQueries);
+    const std::size_t pilot = std::min<std::size_t>(count, kPilotQueries);
     CAIRN_TRY(trace(snapshot, kth, options, 0, pilot, traces));
     const auto few = make_curve(std::span(traces).first(pilot), options.k, options.slack_max);
     options.slack_max = enough_slack(few);
@@ -315,6 +326,7 @@ class Calibrator {
   CalibrateOptions options_;
   std::vector<SegmentPlan> states_;
   std::vector<std::uint32_t> neighbors_;
+  std::unique_ptr<io::BlockCache> cache_;
   QueryRows queries_;
   std::map<std::uint32_t, std::vector<float>> kth_;  // by k
   double done_share_ = 0, state_share_ = 0;

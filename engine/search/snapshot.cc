@@ -194,7 +194,7 @@ std::uint64_t Snapshot::base_ram_bytes() const {
          block_files_.capacity() * sizeof block_files_[0] + efforts_.ram_bytes();
 }
 
-/// A cache that holds every block; its tables take less than 1/16 of a block each.
+// The tables of a cache take less than 1/16 of a block each.
 std::uint64_t Snapshot::cache_bytes_max() const {
   std::uint64_t blocks = 0;
   for (const layout::FileRecord& record : folder_.manifest().files)

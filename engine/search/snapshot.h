@@ -62,6 +62,8 @@ class Snapshot {
   const ResidentSegment& resident(std::uint32_t segment) const { return *residents_[segment]; }
   std::span<const io::BlockFile> block_files() const { return block_files_; }
   io::BlockCache* cache() const { return cache_.get(); }
+  /// Of a cache that holds every block.
+  std::uint64_t cache_bytes_max() const;
   std::uint32_t block_bytes_max() const;
 
   /// Where a slot's block stands among block_files().
@@ -93,7 +95,6 @@ class Snapshot {
   /// By what is in RAM.
   void choose_efforts(const layout::Calibration& calibration);
   std::uint64_t base_ram_bytes() const;
-  std::uint64_t cache_bytes_max() const;
 
   IndexFolder folder_;
   QueryLimits limits_;

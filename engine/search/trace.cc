@@ -62,7 +62,7 @@ class Tracer {
     arrivals_.resize(buffers);
     CAIRN_ASSIGN(reader_, io::BlockReader::create(snapshot_.folder().fs(), snapshot_.block_files(),
                                                   {.buffers = buffers, .device = {.depth = kDepth}},
-                                                  nullptr, nullptr));
+                                                  options_.cache, nullptr));
     return {};
   }
 

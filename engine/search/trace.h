@@ -30,6 +30,7 @@ struct TraceOptions {
   /// A trace ends at the first block that would need more.
   float slack_max = 0;
   std::uint32_t threads = 1;
+  io::BlockCache* cache = nullptr;  // changes no trace; null: every block is read
 };
 
 /// After `i` blocks `found[i]` of the true k are found and `codes[i]` were looked at; with a slack

@@ -73,6 +73,33 @@ TEST(CalibrateOdd, MeasuresTheStatesThatAreAskedFor) {
   EXPECT_EQ(edges.curves.front().record.nav_edges, 8U);
 }
 
+TEST(CalibrateOdd, ACacheOfBlocksChangesNoTrace) {
+  const auto built = build_index({.count = 2000, .dim = 64, .dtype = DType::f32});
+  const auto snapshot = must(Snapshot::open(io::posix_fs(), built->folder, {}));
+  constexpr std::uint32_t kQueries = 70;
+  std::vector<TracedQuery> traced;
+  std::vector<float> kth;
+  for (std::uint32_t i = 0; i < kQueries; ++i) {
+    const SearchRequest request = request_for(*built, i);
+    traced.push_back({.vector = request.query, .hidden = {}});
+    kth.push_back(exact_answer(*built, request).back().distance);
+  }
+  TraceOptions options{.list_size = 60, .slack = 0.2F, .slack_max = 0.2F, .threads = 2};
+  std::vector<Trace> bare(kQueries), cached(kQueries);
+  ASSERT_TRUE(ok(trace_searches(*snapshot, traced, kth, options, bare, {})));
+  // A third of the blocks: some are found in it, and some go.
+  const auto cache = must(io::BlockCache::create(snapshot->cache_bytes_max() / 3, 4096));
+  options.cache = cache.get();
+  ASSERT_TRUE(ok(trace_searches(*snapshot, traced, kth, options, cached, {})));
+  EXPECT_GT(cache->stats().hits, 0U);
+  EXPECT_GT(cache->stats().evictions, 0U);
+  for (std::uint32_t i = 0; i < kQueries; ++i) {
+    EXPECT_EQ(cached[i].needed, bare[i].needed) << i;
+    EXPECT_EQ(cached[i].found, bare[i].found) << i;
+    EXPECT_EQ(cached[i].codes, bare[i].codes) << i;
+  }
+}
+
 /// One vector a block, a list of all of them: more blocks are wanted at once than there are
 /// buffers.
 TEST(CalibrateOdd, AListOfAllVectorsInAsManyBlocks) {
