@@ -115,10 +115,10 @@ class Keeper {
   void keep(std::uint32_t core, Scratch& scratch) const {
     measure(core, scratch);
     const auto degree = std::size_t{options_.degree};
-    // Edges out of the partition hold the graph together: at most half of the places are theirs,
-    // or what is left over.
-    const std::size_t left = degree - std::min(degree, scratch.here.size());
-    scratch.there.resize(std::min(scratch.there.size(), std::max(degree / 2, left)));
+    // Edges out of the partition hold the graph together: where there are too many, those that
+    // stand first have as large a share of the places as they are of all.
+    const std::size_t there = scratch.there.size(), all_edges = scratch.here.size() + there;
+    if (all_edges > degree) scratch.there.resize((there * degree + all_edges - 1) / all_edges);
     if (const std::size_t room = degree - scratch.there.size(); scratch.here.size() > room) {
       scratch.row.resize(room);
       const Kept kept =
@@ -171,13 +171,15 @@ class Keeper {
       if (here[e] != core)
         scratch.here.push_back({l2_(vector(core), vector(here[e]), members_.vectors.dim), here[e]});
     }
-    for (const std::uint32_t row : all.subspan(here.size()))
-      scratch.there.push_back(
-          {std::numeric_limits<float>::max(), members_.cores + others_.place(row)});
-    for (std::vector<Candidate>* edges : {&scratch.here, &scratch.there}) {
-      std::sort(edges->begin(), edges->end());
-      const auto same = [](const Candidate& a, const Candidate& b) { return a.id == b.id; };
-      edges->erase(std::unique(edges->begin(), edges->end(), same), edges->end());
+    std::sort(scratch.here.begin(), scratch.here.end());
+    const auto same = [](const Candidate& a, const Candidate& b) { return a.id == b.id; };
+    scratch.here.erase(std::unique(scratch.here.begin(), scratch.here.end(), same),
+                       scratch.here.end());
+    for (const std::uint32_t row : all.subspan(here.size())) {
+      const std::uint32_t id = members_.cores + others_.place(row);
+      const auto is_it = [&](const Candidate& other) { return other.id == id; };
+      if (std::none_of(scratch.there.begin(), scratch.there.end(), is_it))
+        scratch.there.push_back({std::numeric_limits<float>::max(), id});
     }
   }
 

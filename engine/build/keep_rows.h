@@ -19,8 +19,9 @@ std::uint64_t kept_set_bytes(std::uint64_t rows);
 /// Fills `linked`, a row of at most `options.degree` edges for each core member, and appends the
 /// rows of other partitions that edges lead to behind members.rows: an edge names the member it
 /// leads to or the place of such a row. Targets in the partition stand nearest first, those in
-/// others, whose vectors are not here, evenly among them; where they are too many those in the
-/// partition are pruned by robust_prune(). An edge to a duplicate leads to the first of its value.
+/// others, whose vectors are not here, evenly among them. Where they are more than the degree each
+/// kind has its share of the places: the first of those in others, and of those in the partition
+/// what robust_prune() leaves. An edge to a duplicate leads to the first of its value.
 /// False when cancelled. The same for any number of threads. O(edges * dim).
 /// `rows`: of the input. Takes members.links apart, but for their first words.
 bool keep_rows(const GraphOptions& options, const Workers& workers, std::uint64_t rows,
