@@ -176,6 +176,41 @@ TEST(KeepEdges, TooManyArePruned) {
   EXPECT_GT(nearest_kept, source.count() * 9 / 10);
 }
 
+/// Of rows of too many edges those to other partitions have their share, the first ones given.
+TEST(KeepEdges, PartitionsShareThePlaces) {
+  constexpr std::uint32_t kDegree = 9;
+  const ScratchDir dir;
+  RowsSource source = source_of(900, DType::u8, 12, 18);
+  const auto report = must(cairn::build_index(dir.file("i"), source, options_of(kDegree, 2)));
+  expect_sound(dir.file("i"), source, report);
+  const StoredIndex index = read_index(dir.file("i"));
+  const auto partition_of = [&](std::uint32_t slot) {
+    std::size_t extent = 0;
+    while (slot >=
+           index.manifest.extents[extent].first_slot + index.manifest.extents[extent].slot_count)
+      ++extent;
+    return extent;
+  };
+  std::uint64_t alike = 0, leading_out = 0;
+  for (std::uint32_t row = 0; row < source.count(); ++row) {
+    const std::uint32_t own = index.slot_of_label.at(row);
+    const auto given = std::span(source.edges).subspan(row * source.edges_max(), 30);
+    std::vector<std::uint32_t> out, kept;
+    for (const std::uint32_t target : given)
+      if (const auto slot = index.slot_of_label.at(target); partition_of(slot) != partition_of(own))
+        out.push_back(slot);
+    for (const std::uint32_t slot : index.lists[own])
+      if (partition_of(slot) != partition_of(own)) kept.push_back(slot);
+    out.resize((out.size() * kDegree + given.size() - 1) / given.size());
+    std::sort(out.begin(), out.end());
+    alike += out == kept ? 1 : 0;
+    leading_out += out.size();
+  }
+  EXPECT_GT(leading_out, source.count());
+  // What the repair adds is not counted beforehand.
+  EXPECT_GT(alike, source.count() * 19 / 20);
+}
+
 TEST(KeepEdges, SearchesBeginWhereTheGraphSays) {
   const ScratchDir dir;
   RowsSource source = source_of(2400, DType::u8, 6, 1);
