@@ -150,6 +150,17 @@ CLI::Option* add_bytes(CLI::App& command, const std::string& name, std::uint64_t
   return command.add_option_function<std::string>(name, assign, help)->type_name("SIZE");
 }
 
+CLI::Validator within(double least, double most) {
+  const auto check = [least, most](std::string& text) -> std::string {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error == std::errc{} && end == text.data() + text.size() && value >= least && value <= most)
+      return {};
+    return fmt::format("found '{}', expected a number from {:g} to {:g}", text, least, most);
+  };
+  return CLI::Validator{check, "", "within"};
+}
+
 CLI::Validator at_least(std::uint64_t least) {
   const auto check = [least](std::string& text) -> std::string {
     std::uint64_t value = 0;

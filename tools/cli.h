@@ -62,6 +62,9 @@ CLI::Option* add_bytes(CLI::App& command, const std::string& name, std::uint64_t
 /// The argument is a whole number of at least `least`: CLI11 itself takes -1 for 2^64 - 1.
 CLI::Validator at_least(std::uint64_t least);
 
+/// The argument is a number from `least` to `most`: CLI11's own range takes NaN.
+CLI::Validator within(double least, double most);
+
 /// `threads`, or the processors this process may use when 0.
 std::uint32_t thread_count(std::uint32_t threads);
 

@@ -80,8 +80,8 @@ Result<Size> parse_size(std::string_view text) {
 }
 
 Result<std::uint64_t> parse_count(std::string_view text) {
-  constexpr std::array<std::pair<std::string_view, double>, 6> units = {
-      {{"", 1}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"B", 1e9}, {"T", 1e12}}};
+  constexpr std::array<std::pair<std::string_view, double>, 7> units = {
+      {{"", 1}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"B", 1e9}, {"T", 1e12}}};
   if (const auto number = with_unit(text, units))
     if (*number >= 1 && *number < 0x1p53 && *number == std::floor(*number))
       return static_cast<std::uint64_t>(*number);

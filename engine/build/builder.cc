@@ -78,6 +78,17 @@ BuildOptions complete(BuildOptions options, std::uint32_t dim, std::uint64_t vec
   return options;
 }
 
+Status check_count(std::uint64_t vectors) {
+  if (vectors == 0)
+    return fail(ErrorCode::invalid_argument, "an index of no vectors cannot be built");
+  if (vectors > kRowsMax)
+    return fail({.code = ErrorCode::over_limit,
+                 .what = "build",
+                 .found = std::to_string(vectors) + " vectors",
+                 .expected = "at most " + std::to_string(kRowsMax)});
+  return {};
+}
+
 /// One build in its work folder.
 class FolderBuild {
  public:
@@ -107,13 +118,7 @@ class FolderBuild {
   }
 
   Result<BuildReport> run(VectorSource& source, const BuildOptions& wanted) {
-    if (source.count() == 0)
-      return fail(ErrorCode::invalid_argument, "an index of no vectors cannot be built");
-    if (source.count() > kRowsMax)
-      return fail({.code = ErrorCode::over_limit,
-                   .what = "build",
-                   .found = std::to_string(source.count()) + " vectors",
-                   .expected = "at most " + std::to_string(kRowsMax)});
+    CAIRN_TRY(check_count(source.count()));
     const BuildOptions options = complete(wanted, source.dim(), source.count());
     BuildReport report;
     CAIRN_TRY(plan(source, options, report.plan));
@@ -230,6 +235,7 @@ Result<BuildPlan> plan_build(io::Fs& fs, const std::string& folder, VectorSource
   return guarded("plan", [&]() -> Result<BuildPlan> {
     CAIRN_TRY(check_options(source.dim(), source.dtype(), source.edges_max(), options));
     const std::uint64_t count = vectors == 0 ? source.count() : vectors;
+    CAIRN_TRY(check_count(count));
     return make_plan(fs, folder, source, complete(options, source.dim(), count), count, trial);
   });
 }

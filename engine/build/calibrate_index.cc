@@ -8,6 +8,7 @@
 #include "engine/build/replace_calibration.h"
 #include "engine/guarded.h"
 #include "engine/search/calibrate.h"
+#include "engine/search/index_folder.h"
 #include "layout/manifest.h"
 
 namespace cairn {
@@ -32,8 +33,7 @@ Result<CalibrateReport> calibrate_index(io::Fs& fs, const std::string& folder,
                                         const CalibrateOptions& options) {
   return guarded("calibrate", [&]() -> Result<CalibrateReport> {
     CAIRN_ASSIGN(const bool exists, fs.exists(folder + "/" + layout::kManifestName));
-    if (!exists)
-      return fail({.code = ErrorCode::not_found, .what = "calibrate an index", .file = folder});
+    if (!exists) return search::no_index("calibrate", folder);
     CAIRN_ASSIGN(const auto lock, fs.lock(folder + "/" + layout::kWriterLockName));
     CAIRN_ASSIGN(const auto calibration, search::measure_calibration(fs, folder, options));
     CAIRN_TRY(replace_calibration(fs, folder, calibration));

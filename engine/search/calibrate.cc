@@ -111,7 +111,8 @@ class Calibrator {
     const std::uint64_t room = options_.memory_bytes - std::min(options_.memory_bytes, index_bytes);
     const std::uint64_t bytes =
         std::min({kCalibrationCacheBytes, room, snapshot.cache_bytes_max()});
-    if (bytes < kCacheBytesMin) return {};
+    // A few blocks are not worth it.
+    if (bytes < kCacheBytesMin + 16 * std::uint64_t{snapshot.block_bytes_max()}) return {};
     CAIRN_ASSIGN(cache_, io::BlockCache::create(bytes, snapshot.block_bytes_max()));
     return {};
   }

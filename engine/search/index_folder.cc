@@ -13,12 +13,7 @@ std::string join(const std::string& folder, const std::string& name) { return fo
 Result<layout::Manifest> read_manifest(io::Fs& fs, const std::string& folder) {
   const std::string path = join(folder, layout::kManifestName);
   auto opened = fs.open(path, false);
-  if (!opened && opened.error().code == ErrorCode::not_found)
-    return fail({.code = ErrorCode::not_found,
-                 .what = "open index",
-                 .file = folder,
-                 .found = "no " + std::string(layout::kManifestName) + " there",
-                 .expected = "an index whose build has ended"});
+  if (!opened && opened.error().code == ErrorCode::not_found) return no_index("open index", folder);
   CAIRN_ASSIGN(const auto file, std::move(opened));
   if (file->bytes() > layout::kManifestBytesMax)
     return fail({.code = ErrorCode::corrupt,
@@ -39,6 +34,14 @@ std::uint64_t bytes_of(const std::vector<T>& items) {
 }
 
 }  // namespace
+
+tl::unexpected<Error> no_index(const std::string& what, const std::string& folder) {
+  return fail({.code = ErrorCode::not_found,
+               .what = what,
+               .file = folder,
+               .found = "no " + std::string(layout::kManifestName) + " there",
+               .expected = "an index whose build has ended"});
+}
 
 Result<IndexFolder> IndexFolder::open(io::Fs& fs, const std::string& path) {
   CAIRN_ASSIGN(auto manifest, read_manifest(fs, path));

@@ -13,6 +13,9 @@
 
 namespace cairn::search {
 
+/// not_found: a folder that holds no index; `what`: was to be done with it.
+tl::unexpected<Error> no_index(const std::string& what, const std::string& folder);
+
 class IndexFolder {
  public:
   /// Reads MANIFEST, pins its sequence in PINS and reads it again, until both readings agree: what

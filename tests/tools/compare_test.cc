@@ -278,6 +278,10 @@ TEST_F(CompareOne, WrongInputsAreNamed) {
   write_hnswlib(dir().file("labels"), other);
   expect("labels", {"invalid_argument", "labels", "none of 256 looked at", "imported from"});
   other = sample;
+  other.rows = rows_of(kRows, kDim, 99, false);
+  write_hnswlib(dir().file("model"), other);
+  expect("model", {"invalid_argument", "model", "0 of 256 looked at equal", "imported from"});
+  other = sample;
   other.rows = rows_of(kRows, kDim + 1, 1, false);
   other.queries = rows_of(1, kDim + 1, 2, false);
   write_hnswlib(dir().file("dims"), other);

@@ -19,6 +19,7 @@ TEST(ParseCount, PowersOfAThousand) {
   EXPECT_EQ(*parse_count("1.5B"), 1'500'000'000U);
   EXPECT_EQ(*parse_count("2G"), 2'000'000'000U);
   EXPECT_EQ(*parse_count("20K"), 20'000U);
+  EXPECT_EQ(*parse_count("500k"), 500'000U);
   EXPECT_EQ(*parse_count("1"), 1U);
   for (const char* text : {"", "0", "-5", "1.5", "50 M", "50Mi", "M", "50MM", "nan", "inf", "1e6",
                            "99999999T", "0x10", "50m"})

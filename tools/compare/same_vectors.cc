@@ -33,6 +33,13 @@ Result<SameVectors> look_for_same(const Index& index, formats::IndexReader& read
   SameVectors same;
   for (std::uint64_t i = 0; i < count; ++i)
     CAIRN_TRY(look_at(index, reader, elements / count * i, same));
+  if (same.found != 0 && same.equal * 2 < same.found)
+    return fail({.code = ErrorCode::invalid_argument,
+                 .what = "compare by the vectors under the labels",
+                 .file = path,
+                 .found = std::to_string(same.equal) + " of " + std::to_string(same.found) +
+                          " looked at equal to the index's",
+                 .expected = "the file that the index was imported from"});
   if (same.found != 0) return same;
   return fail({.code = ErrorCode::invalid_argument,
                .what = "compare with the labels",

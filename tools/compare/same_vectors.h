@@ -17,7 +17,8 @@ struct SameVectors {
 };
 
 /// Looks at `elements_max` elements. invalid_argument where none of their labels is in the index:
-/// it was made of something else. Errors of both. `path`: of the file.
+/// it was made of something else; nor where less than half of the vectors are equal. Errors of
+/// both. `path`: of the file.
 Result<SameVectors> look_for_same(const Index& index, formats::IndexReader& reader,
                                   const std::string& path, std::uint64_t elements_max);
 

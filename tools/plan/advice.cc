@@ -68,13 +68,14 @@ std::string saving(const Plan& plan, const Row& taken, const Row& hnsw) {
   if (!hnsw.choice)
     return fmt::format("HNSW in RAM needs {}, which no machine of the list has.",
                        show_bytes(static_cast<std::uint64_t>(hnsw.design.ram_bytes)));
-  const double before = hnsw.choice->per_month, after = taken.choice->per_month;
+  // The least that HNSW may cost: what is saved against that is surely saved.
+  const double before = hnsw.cheapest->per_month, after = taken.choice->per_month;
   const std::string needs =
-      fmt::format("HNSW in RAM takes {} and the cheapest that holds it is {} at {}",
+      fmt::format("HNSW in RAM takes {} and the cheapest machine on which it may do is {} at {}",
                   show_bytes(static_cast<std::uint64_t>(hnsw.design.ram_bytes)),
-                  hnsw.choice->instance.name, money(plan, before));
+                  hnsw.cheapest->instance.name, money(plan, before));
   // Its memory is what is to be saved: only what it gives must be alike.
-  if (!hnsw.choice->qps_met || !hnsw.choice->p99_met)
+  if (!hnsw.cheapest->qps_met || !hnsw.cheapest->p99_met)
     return fmt::format("{}, but it misses {}: no saving is claimed.", needs, missed(plan, hnsw));
   if (after >= before) return needs + ": nothing is saved.";
   if (!plan.workload.qps || !plan.workload.p99_s)
@@ -90,6 +91,20 @@ std::string saving(const Plan& plan, const Row& taken, const Row& hnsw) {
       plan.device.assumed || !plan.sample ? ", if the device and the vectors are as assumed" : "");
 }
 
+/// Where a design in RAM is taken.
+std::string no_saving(const Plan& plan, const Row& taken) {
+  const Row* cheaper = nullptr;
+  for (const Row& row : plan.rows)
+    if (row.design.cairn && row.meets() && row.choice->per_month < taken.choice->per_month)
+      if (cheaper == nullptr || row.choice->per_month < cheaper->choice->per_month) cheaper = &row;
+  if (cheaper == nullptr) return " A disk-resident index saves nothing here.";
+  return fmt::format(
+      " {} on {} for {} may do as well, but not at the upper ends of its intervals: no saving is "
+      "claimed{}.",
+      cheaper->design.name, cheaper->choice->instance.name, money(plan, cheaper->choice->per_month),
+      plan.sample ? "" : ", and --sample narrows them");
+}
+
 }  // namespace
 
 std::string advice(const Plan& plan) {
@@ -98,8 +113,7 @@ std::string advice(const Plan& plan) {
     return none_fits(plan) +
            " No saving is claimed: relax what is asked, add machines with "
            "--prices, or divide the vectors.";
-  if (!taken->design.cairn)
-    return take(plan, *taken) + " A disk-resident index saves nothing here.";
+  if (!taken->design.cairn) return take(plan, *taken) + no_saving(plan, *taken);
   return take(plan, *taken) + " " + saving(plan, *taken, plan.rows.front());
 }
 

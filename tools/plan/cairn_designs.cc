@@ -111,12 +111,12 @@ Trend trend_of_state(const Sample& sample, const SampleState& measured) {
 }
 
 SearchCost measured_cost(const Workload& workload, const Sample& sample,
-                         const SampleState& measured) {
+                         const SampleState& measured, double block_reads) {
   const Series blocks = blocks_of(measured);
   const Estimate grown = grow(blocks, workload.count, trend_of_state(sample, measured));
   const double growth = grown.value / blocks.back().value;
   SearchCost cost{.recall = calibrated_recall(measured.points.back().recall),
-                  .reads = grown.times(sample.block_reads),
+                  .reads = grown.times(block_reads),
                   .core_s = {}};
   const double core_s = measured.core_us * 1e-6 * growth;
   cost.core_s = {core_s, core_s * grown.low / grown.value * 0.7,
@@ -135,7 +135,7 @@ std::string name_of(const CairnState& state) { return "Cairn in " + show_bytes(s
 
 std::vector<Design> cairn_designs(const Workload& workload, const BuildPlan& plan,
                                   const std::vector<CairnState>& states, const Sample* sample,
-                                  double blocks_bytes) {
+                                  const Blocks& blocks) {
   std::vector<Design> designs;
   std::size_t layers = 0;
   for (const CairnState& state : states)
@@ -157,16 +157,16 @@ std::vector<Design> cairn_designs(const Workload& workload, const BuildPlan& pla
       for (const SampleState& one : sample->states)
         if (one.loaded == state.loaded) measured = &one;
     if (measured != nullptr) {
-      design.search = measured_cost(workload, *sample, *measured);
+      design.search = measured_cost(workload, *sample, *measured, blocks.reads());
       design.measured = true;
       design.reaches = measured->points.back().reached;
     } else {
-      const double block_reads = std::ceil(static_cast<double>(workload.row_bytes()) / 4096);
-      design.search = assumed_cost(workload, state, layers, block_reads);
+      design.search = assumed_cost(workload, state, layers, blocks.reads());
     }
-    const double share = uncached(state, blocks_bytes);
+    const double share = uncached(state, blocks.all_bytes);
     design.search.reads = design.search.reads.times(share);
     design.search.rounds *= share;
+    design.search.rounds_p99 *= share;
     designs.push_back(std::move(design));
   }
   return designs;

@@ -108,6 +108,12 @@ std::vector<CairnState> CairnForm::states() const {
   if (workload_.memory_bytes)
     if (auto state = at(*workload_.memory_bytes)) chosen.push_back(*state);
   std::ranges::stable_sort(chosen, {}, &CairnState::limit_bytes);
+  // Of few vectors the next step is less than what a limit is rounded up by.
+  const auto same = [](const CairnState& a, const CairnState& b) {
+    return a.limit_bytes == b.limit_bytes && a.loaded == b.loaded;
+  };
+  const auto over = std::ranges::unique(chosen, same);
+  chosen.erase(over.begin(), over.end());
   return chosen;
 }
 

@@ -72,7 +72,7 @@ std::string device_text(const Device& device) {
                                          {"cores", device.cores},
                                          {"read_bytes_per_s", device.bytes_per_s},
                                          {"random_4k_reads", depths}};
-  return object.dump(2) + "\n";
+  return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 Device assumed_device() {

@@ -1,5 +1,6 @@
 // Which machine holds a design and gives what is asked, and which design to take.
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 
 #include "tools/plan/rows.h"
@@ -21,12 +22,15 @@ bool holds(const Instance& instance, const Design& design) {
   return instance.nvme_iops_4k.has_value() && design.disk_bytes <= instance.nvme_gb * kGB;
 }
 
-/// The upper ends of the intervals.
-SearchCost at_worst(SearchCost cost) {
-  const double core = cost.core_s.high / cost.core_s.value;
-  const double reads = cost.reads.value > 0 ? cost.reads.high / cost.reads.value : 1;
-  cost.core_s = Estimate::exact(cost.core_s.high);
-  cost.reads = Estimate::exact(cost.reads.high);
+/// Of an interval what stands in its place.
+using End = double Estimate::*;
+
+/// With one end of the intervals for the middle.
+SearchCost at_end(SearchCost cost, End end) {
+  const double core = cost.core_s.*end / cost.core_s.value;
+  const double reads = cost.reads.value > 0 ? cost.reads.*end / cost.reads.value : 1;
+  cost.core_s = Estimate::exact(cost.core_s.*end);
+  cost.reads = Estimate::exact(cost.reads.*end);
   cost.alone_core_s *= core;
   cost.alone_core_p99_s *= core;
   cost.rounds *= reads;
@@ -41,31 +45,51 @@ bool soon_enough(const Workload& workload, const Service& service) {
   return !workload.p99_s || service.p99_s <= *workload.p99_s;
 }
 
+/// What 99 of 100 searches wait at most for others, when so many come at random times: the mean
+/// wait for `cores` servers (Sakasegawa, Annals of the Institute of Statistical Mathematics 29,
+/// 1977, whose exponent is sqrt(2 (cores + 1)) - 1), and a wait beyond it falls off exponentially.
+double queue_p99_s(double core_s, double cores, double qps) {
+  constexpr double kBusyMax = 0.99;
+  const double kTail = std::log(100.0);
+  const double busy = std::min(kBusyMax, qps * core_s / cores);
+  return kTail * core_s * std::pow(busy, std::sqrt(2 * (cores + 1)) - 1) / (cores * (1 - busy));
+}
+
+/// Of the machine at the rate asked.
+Service service_at(const Workload& workload, const SearchCost& cost, const Device& device,
+                   const Instance& instance) {
+  Service service = serve(cost, device, instance.nvme_iops_4k.value_or(0), instance.vcpus);
+  if (workload.qps) service.p99_s += queue_p99_s(cost.core_s.value, instance.vcpus, *workload.qps);
+  return service;
+}
+
 Choice choice_of(const Workload& workload, const Design& design, const Device& device,
-                 const Instance& instance) {
-  const double iops = instance.nvme_iops_4k.value_or(0);
-  Choice choice{.instance = instance,
-                .service = serve(design.search, device, iops, instance.vcpus)};
+                 const Instance& instance, End end) {
+  const auto at = [&](End of) {
+    return service_at(workload, at_end(design.search, of), device, instance);
+  };
+  Choice choice{.instance = instance, .service = at(end)};
   choice.qps_met = fast_enough(workload, choice.service);
   choice.p99_met = soon_enough(workload, choice.service);
-  const Service worst = serve(at_worst(design.search), device, iops, instance.vcpus);
+  const Service worst = at(&Estimate::high);
   choice.sure = fast_enough(workload, worst) && soon_enough(workload, worst);
   choice.per_month = instance.price_per_month();
-  const double qps = workload.qps ? *workload.qps : choice.service.qps;
+  const double qps = std::min(workload.qps.value_or(choice.service.qps), choice.service.qps);
   choice.per_million = instance.price_per_hour / (qps * kSecondsAnHour) * kQueriesCounted;
   return choice;
 }
 
-/// As Choice says.
+/// As Choice says, by one point of the intervals; where that is the lower end, sure or not.
 std::optional<Choice> choose(const Workload& workload, const Design& design, const Device& device,
-                             const PriceList& prices) {
+                             const PriceList& prices, End end) {
   std::optional<Choice> best;
-  const auto key = [](const Choice& choice) {
-    return std::tuple(!(choice.qps_met && choice.p99_met), !choice.sure, choice.per_month);
+  const auto key = [end](const Choice& choice) {
+    return std::tuple(!(choice.qps_met && choice.p99_met), end != &Estimate::low && !choice.sure,
+                      choice.per_month);
   };
   for (const Instance& instance : prices.instances) {
     if (!holds(instance, design)) continue;
-    const Choice choice = choice_of(workload, design, device, instance);
+    const Choice choice = choice_of(workload, design, device, instance, end);
     if (!best || key(choice) < key(*best)) best = choice;
   }
   return best;
@@ -93,7 +117,8 @@ std::vector<Row> judge(const Workload& workload, const std::vector<Design>& desi
     row.design = design;
     if (!device.assumed)
       row.on_device = serve(design.search, device, device.iops_max(), device.cores);
-    row.choice = choose(workload, design, device, prices);
+    row.choice = choose(workload, design, device, prices, &Estimate::value);
+    row.cheapest = choose(workload, design, device, prices, &Estimate::low);
     row.memory_met =
         !workload.memory_bytes || design.ram_bytes <= static_cast<double>(*workload.memory_bytes);
     rows.push_back(std::move(row));

@@ -1,6 +1,8 @@
 // Measures a device with the readers that a search uses.
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sched.h>
+#include <sys/vfs.h>
 
 #include <array>
 #include <chrono>
@@ -93,6 +95,12 @@ Result<Read> read_for_a_while(const io::ReadFile& file, const Shape& shape,
   return read;
 }
 
+bool in_memory(const std::string& path) {
+  struct statfs info {};
+  if (::statfs(path.c_str(), &info) != 0) return false;
+  return info.f_type == TMPFS_MAGIC || info.f_type == RAMFS_MAGIC;
+}
+
 std::string today() {
   const std::time_t now = std::time(nullptr);
   std::tm utc{};
@@ -108,6 +116,12 @@ Result<Device> measure_device(const std::string& folder, const std::function<Sta
   const std::string path = scratch.path() + "/reads";
   CAIRN_TRY(write_file(path, trial.file_bytes));
   CAIRN_ASSIGN(const auto file, io::posix_fs().open(path, true));
+  if (file->alignment_bytes() == 1 || in_memory(path))
+    return fail({.code = ErrorCode::unsupported,
+                 .what = "measure the device of",
+                 .file = folder,
+                 .found = "a file system whose reads come from memory",
+                 .expected = "a folder on the device that is to hold the index"});
   Device device{.name = "measured in " + folder,
                 .date = today(),
                 .cores = thread_count(0),

@@ -16,6 +16,7 @@ namespace {
 // Core time of a build a vector, and what each byte of it adds: 74.6 us at 128 bytes (10M), 304 us
 // at 3,072 (2M); and of measuring recall at its end. bench/RESULTS.md, building in partitions.
 constexpr double kBuildVector_s = 64.6e-6, kBuildByte_s = 0.078e-6, kRecall_s = 140;
+constexpr std::uint32_t kKnownNeighbours = 10;
 // A build keeps its threads that busy.
 constexpr double kBusy = 0.94;
 
@@ -37,6 +38,11 @@ class NoRows final : public VectorSource {
 
 Result<BuildPlan> assumed_build(const Workload& workload, const BuildOptions& options,
                                 std::uint32_t threads) {
+  if (workload.k != kKnownNeighbours)
+    return fail({.code = ErrorCode::unsupported,
+                 .what = "plan without a sample",
+                 .found = "k = " + std::to_string(workload.k),
+                 .expected = "k = 10, for which reads are known, or --sample"});
   RoomyFs fs;
   NoRows rows(workload);
   CAIRN_ASSIGN(BuildPlan plan, build::plan_build(fs, "planned", rows, options, 0, false));
@@ -56,13 +62,15 @@ double streams_bytes(const Workload& workload, const BuildOptions& build) {
   return static_cast<double>(workload.count) * vector;
 }
 
-/// By the edges that the sample's indexes have: how long their lists are decides how many vectors
-/// fit into a block.
-double measured_blocks_bytes(const Workload& workload, const Sample& sample) {
-  const layout::BlockShape shape = build::choose_shape(
-      static_cast<std::uint32_t>(workload.row_bytes()), workload.metric == Metric::cosine,
-      std::max(1.0, grow_evenly(sample.adjacency, workload.count)));
-  return static_cast<double>(workload.count) * shape.block_bytes / shape.slots;
+/// How long the lists are decides how many vectors fit into a block: by the edges that the sample's
+/// indexes have, else as a build guesses.
+layout::BlockShape block_shape(const Workload& workload, const BuildOptions& build,
+                               const Sample* sample) {
+  const double list_bytes = sample == nullptr
+                                ? 2.0 * build.degree
+                                : std::max(1.0, grow_evenly(sample->adjacency, workload.count));
+  return build::choose_shape(static_cast<std::uint32_t>(workload.row_bytes()),
+                             workload.metric == Metric::cosine, list_bytes);
 }
 
 }  // namespace
@@ -89,14 +97,16 @@ Result<Plan> make_plan(const Request& request) {
   double blocks = std::max(1.0, static_cast<double>(plan.build.index_bytes) - streams);
   if (sampler) {
     CAIRN_ASSIGN(plan.sample, sampler->measure(bare.options(), bare.measured(bare.states())));
-    blocks = measured_blocks_bytes(request.workload, *plan.sample);
+    const layout::BlockShape shape = block_shape(request.workload, options, &*plan.sample);
+    blocks = static_cast<double>(request.workload.count) * shape.block_bytes / shape.slots;
     plan.build.index_bytes = static_cast<std::uint64_t>(blocks + streams);
   }
   const CairnForm form(request.workload, options, blocks);
   const std::vector<CairnState> states = form.states();
   std::vector<Design> designs = ram_designs(request.workload, plan.threads);
-  for (Design& design : cairn_designs(request.workload, plan.build, states,
-                                      plan.sample ? &*plan.sample : nullptr, blocks))
+  const Sample* sample = plan.sample ? &*plan.sample : nullptr;
+  const Blocks of_blocks{blocks, block_shape(request.workload, options, sample).block_bytes};
+  for (Design& design : cairn_designs(request.workload, plan.build, states, sample, of_blocks))
     designs.push_back(std::move(design));
   plan.rows = judge(request.workload, designs, request.device, request.prices);
   return plan;

@@ -1,5 +1,6 @@
 // Designs that keep everything in RAM. Bytes are by structure; times are assumed from figures of
 // bench/RESULTS.md, scaled by what a search touches.
+#include <algorithm>
 #include <cmath>
 
 #include "tools/plan/footprint.h"
@@ -31,7 +32,12 @@ Estimate rough(double value) { return {value, value * kTimeLow, value * kTimeHig
 /// More is looked at for a higher recall: by how far the one asked is from 1, against 0.95.
 double recall_factor(double recall) { return std::pow(0.05 / std::max(1 - recall, 1e-4), 0.35); }
 
-SearchCost in_ram(double seconds, double recall) {
+/// A list for more neighbours is longer: known for 10, and assumed to grow with the root of them.
+double neighbours_factor(std::uint32_t k) { return std::sqrt(std::max(1.0, k / 10.0)); }
+
+SearchCost in_ram(double seconds, const Workload& workload) {
+  seconds *= neighbours_factor(workload.k);
+  const double recall = workload.recall;
   return {.recall = Estimate::exact(recall),
           .reads = {},
           .core_s = rough(seconds),
@@ -53,8 +59,7 @@ Design hnsw(const Workload& workload, std::uint32_t threads) {
   Design design = named("HNSW M=16", hnsw_footprint(workload, kLinks));
   const double rows = kFixedShare + (1 - kFixedShare) * 4 * workload.dim / kHnswRowBytes;
   const double depth = std::log(static_cast<double>(workload.count) + 1) / std::log(kHnswCount);
-  design.search =
-      in_ram(kHnswSearch_s * rows * depth * recall_factor(workload.recall), workload.recall);
+  design.search = in_ram(kHnswSearch_s * rows * depth * recall_factor(workload.recall), workload);
   design.build_s = kHnswBuild_s * rows * depth * static_cast<double>(workload.count) / threads;
   design.update = "in place";
   design.update_why =
@@ -83,8 +88,7 @@ Scan scan_of(const Workload& workload) {
 Design ivf_flat(const Workload& workload, std::uint32_t threads) {
   Design design = named("IVF-Flat", ivf_flat_footprint(workload));
   const Scan scan = scan_of(workload);
-  design.search =
-      in_ram((scan.vectors + scan.lists) * 4 * workload.dim / kScanBytes_s, workload.recall);
+  design.search = in_ram((scan.vectors + scan.lists) * 4 * workload.dim / kScanBytes_s, workload);
   design.build_s = ivf_build_s(workload, threads);
   design.update = "append";
   design.update_why = "an insert is appended to its list; the centroids stay as they were trained";
@@ -98,7 +102,7 @@ Design ivf_pq(const Workload& workload, std::uint32_t threads, bool rerank) {
   const Scan scan = scan_of(workload);
   const double codes = scan.vectors * code / kLookups_s;
   const double centroids = scan.lists * 4 * workload.dim / kScanBytes_s;
-  design.search = in_ram(codes + centroids, workload.recall);
+  design.search = in_ram(codes + centroids, workload);
   if (!rerank) {
     design.search.recall = {kCodesRecall, kCodesRecallLow, kCodesRecallHigh};
     design.reaches = workload.recall <= kCodesRecallLow;

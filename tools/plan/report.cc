@@ -42,17 +42,11 @@ std::string takes_table(const Plan& plan) {
   return table.text();
 }
 
-/// Of the device where it is known, else of the machine that is chosen.
-const Service* service_of(const Row& row) {
-  if (row.on_device) return &*row.on_device;
-  return row.choice ? &row.choice->service : nullptr;
-}
-
 std::string gives_table(const Plan& plan) {
   Table table({"  design", "recall", "reads/query", "mean ms", "p99 ms", "QPS", "machine",
                plan.prices.currency + "/month", "/Mquery", "meets"});
   for (const Row& row : plan.rows) {
-    const Service* service = service_of(row);
+    const Service* service = row.choice ? &row.choice->service : nullptr;
     const SearchCost& cost = row.design.search;
     const auto of = [](bool known, double value) { return known ? short_figure(value) : "-"; };
     table.add({name_of(row),
@@ -69,6 +63,17 @@ std::string gives_table(const Plan& plan) {
                                   : "maybe"});
   }
   return table.text();
+}
+
+/// What a lone index gives on the device that is stated or was measured, with its cores.
+std::string device_table(const Plan& plan) {
+  if (plan.device.assumed) return {};
+  Table table({"  on " + plan.device.name, "mean ms", "p99 ms", "QPS"});
+  for (const Row& row : plan.rows)
+    table.add({name_of(row), short_figure(row.on_device->mean_s * 1e3),
+               short_figure(row.on_device->p99_s * 1e3),
+               fmt::format("{:.0f}", row.on_device->qps)});
+  return table.text() + "\n";
 }
 
 std::string asked(const Workload& workload) {
@@ -140,6 +145,8 @@ nlohmann::ordered_json json_of(const Row& row) {
 std::vector<std::string> assumptions(const Plan& plan) {
   std::vector<std::string> lines = {
       "HNSW, IVF: bytes by their structure; times (half to twice) scaled from those of SIFT"};
+  if (plan.workload.k != 10)
+    lines.back() += fmt::format(", and from k = 10 to {}", plan.workload.k);
   if (plan.sample) {
     lines.push_back(fmt::format(
         "Cairn: measured here on {} rows of the sample, 1/2, 1/4 and 1/8 of them, {} queries",
@@ -170,12 +177,15 @@ std::vector<std::string> assumptions(const Plan& plan) {
       "QPS at {:.0f} % load; an index takes at most {:.0f} % of a machine's "
       "memory; /Mquery at {}",
       100 * kLoad, 100 * kMemoryShare, plan.workload.qps ? "the rate asked" : "the highest rate"));
+  lines.push_back(plan.workload.qps
+                      ? "p99: of a lone search, and of waiting for a core at the rate asked"
+                      : "p99: of a lone search, which waits for no other");
   return lines;
 }
 
 std::string plan_text(const Plan& plan) {
-  std::string text =
-      asked(plan.workload) + "\n" + takes_table(plan) + "\n" + gives_table(plan) + "\n";
+  std::string text = asked(plan.workload) + "\n" + takes_table(plan) + "\n" + gives_table(plan) +
+                     "\n" + device_table(plan);
   for (const std::string& line : assumptions(plan)) text += "- " + line + "\n";
   return text + "\n" + advice(plan) + "\n";
 }

@@ -57,6 +57,7 @@ struct Row {
   Design design;
   std::optional<Service> on_device;  // where the device is stated or measured
   std::optional<Choice> choice;      // none: no machine of the list holds it
+  std::optional<Choice> cheapest;    // as if it cost as little as it may
   bool memory_met = true;            // within the memory that the user gives
   bool recommended = false;
 
@@ -78,12 +79,20 @@ inline constexpr std::uint32_t kKnownManyFrom = 512;
 /// HNSW, IVF-Flat and IVF-PQ in RAM, by formulas.
 std::vector<Design> ram_designs(const Workload& workload, std::uint32_t threads);
 
+/// Of the index that is planned.
+struct Blocks {
+  double all_bytes = 0;
+  std::uint32_t block_bytes = 4096;
+
+  double reads() const { return block_bytes / 4096.0; }
+};
+
 /// Cairn in each of `states`; with a sample measured, else assumed.
 std::vector<Design> cairn_designs(const Workload& workload, const BuildPlan& plan,
                                   const std::vector<CairnState>& states, const Sample* sample,
-                                  double blocks_bytes);
+                                  const Blocks& blocks);
 
-/// `cores`: of the machine.
+/// `cores`: of the machine. p99 is that of a search that waits for no other.
 Service serve(const SearchCost& cost, const Device& device, double iops, double cores);
 
 /// Services, choices, and which one is recommended.

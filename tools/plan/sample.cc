@@ -12,6 +12,7 @@
 #include "engine/search/open_index.h"
 #include "tools/cli.h"
 #include "tools/figures.h"
+#include "tools/interrupt.h"
 #include "tools/plan/roomy_fs.h"
 #include "tools/plan/scratch.h"
 #include "tools/recall/measure.h"
@@ -32,10 +33,11 @@ Result<std::vector<float>> kth_distances(DrawnRows& rows, const VectorBatch& que
   std::vector<std::byte> bytes(rows.count() * rows.dim() * dtype_bytes(rows.dtype()));
   CAIRN_TRY(rows.read(0, bytes, {}));
   MemoryRows stream({bytes.data(), rows.count(), rows.dim(), rows.dtype()});
-  search::ExactOptions options{.metric = workload.metric,
-                               .k = workload.k,
-                               .threads = thread_count(threads),
-                               .progress = [](std::uint64_t, std::uint64_t) { return Status{}; }};
+  search::ExactOptions options{
+      .metric = workload.metric,
+      .k = workload.k,
+      .threads = thread_count(threads),
+      .progress = [](std::uint64_t, std::uint64_t) { return check_interrupt(); }};
   CAIRN_ASSIGN(const auto exact, search::exact_neighbors(stream, queries, options));
   std::vector<float> kth(queries.count);
   for (std::size_t i = 0; i < kth.size(); ++i)
@@ -78,7 +80,9 @@ Result<BuildPlan> Sampler::plan(const BuildOptions& options) {
   CAIRN_TRY(tick("a trial of the build"));
   CAIRN_ASSIGN(const ScratchFolder scratch, ScratchFolder::create(options_.folder));
   RoomyFs fs;
-  return build::plan_build(fs, scratch.path() + "/trial", rows_, options, workload_.count, true);
+  BuildOptions stoppable = options;
+  stoppable.progress = [](const BuildProgress&) { return !interrupted(); };
+  return build::plan_build(fs, scratch.path() + "/trial", rows_, stoppable, workload_.count, true);
 }
 
 Result<Sample> Sampler::measure(BuildOptions options,
@@ -86,6 +90,7 @@ Result<Sample> Sampler::measure(BuildOptions options,
   options.calibration_rows = 0;
   options.memory_bytes = 0;
   options.disk_bytes = 0;
+  options.progress = [](const BuildProgress&) { return !interrupted(); };
   Sample sample{.rows = rows_.count(),
                 .file_rows = rows_.file_rows(),
                 .queries = static_cast<std::uint32_t>(queries_.count),
@@ -111,8 +116,11 @@ Status Sampler::measure_one(const std::string& folder, const BuildOptions& optio
   search::CalibrateStates states{.states = {}, .neighbors = {workload_.k}};
   for (const SampleState& state : sample.states) states.states.push_back(state.loaded);
   CAIRN_ASSIGN(const auto calibration,
-               search::measure_calibration(
-                   fs, folder, {.queries = queries_, .threads = options_.threads}, states));
+               search::measure_calibration(fs, folder,
+                                           {.queries = queries_,
+                                            .threads = options_.threads,
+                                            .progress = [](double) { return !interrupted(); }},
+                                           states));
   CAIRN_TRY(build::replace_calibration(fs, folder, calibration));
   const bool largest = count == rows_.count();
   std::vector<float> kth;
@@ -124,7 +132,6 @@ Status Sampler::measure_one(const std::string& folder, const BuildOptions& optio
     CAIRN_ASSIGN(const auto index, search::open_index(fs, folder, {}, state.loaded));
     CAIRN_ASSIGN(const SearchEffort effort, index->effort(workload_.k, workload_.recall));
     const double block_reads = index->stats().block_bytes / kReadBytes;
-    sample.block_reads = index->stats().block_bytes / kReadBytes;
     state.points.push_back({.count = count,
                             .recall = effort.recall,
                             .blocks = effort.reads / block_reads,
@@ -146,9 +153,9 @@ Status Sampler::measure_blocks(const std::string& folder, std::uint64_t count, S
 
 Status Sampler::measure_searches(const Index& index, std::span<const float> kth,
                                  SampleState& state) const {
-  const auto nothing = [](std::uint64_t) { return Status{}; };
+  const auto stopped = [](std::uint64_t) { return check_interrupt(); };
   RecallOptions options{.k = workload_.k, .recall = workload_.recall, .batch_reads = kBatchReads};
-  CAIRN_ASSIGN(const RecallRow batch, measure_recall(index, queries_, kth, options, nothing));
+  CAIRN_ASSIGN(const RecallRow batch, measure_recall(index, queries_, kth, options, stopped));
   state.core_us = batch.cpu_us;
   state.found = batch.recall;
   state.points.back().codes = batch.code_distances.value_or(0);
@@ -157,7 +164,7 @@ Status Sampler::measure_searches(const Index& index, std::span<const float> kth,
   options.seen = [&](std::uint64_t, const SearchResult& result, double) {
     rounds.push_back(result.counters.rounds);
   };
-  CAIRN_ASSIGN(const RecallRow alone, measure_recall(index, queries_, kth, options, nothing));
+  CAIRN_ASSIGN(const RecallRow alone, measure_recall(index, queries_, kth, options, stopped));
   state.alone_core_us = alone.cpu_us;
   state.alone_reads = alone.reads / index.stats().block_bytes * kReadBytes;
   state.rounds = alone.rounds;

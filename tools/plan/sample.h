@@ -53,7 +53,6 @@ struct Sample {
   std::uint64_t rows = 0;  // of the largest index
   std::uint64_t file_rows = 0;
   std::uint32_t queries = 0;
-  std::uint32_t block_reads = 1;  // of 4 KiB that a block takes
   std::vector<SampleState> states;
   Series adjacency;  // bytes of the encoded edges of a vector, by count
 };

@@ -101,11 +101,13 @@ std::uint64_t growth_since(std::uint64_t bytes) {
 std::vector<std::uint32_t> efforts_of(const Options& options, const OldIndex& old,
                                       std::uint32_t usual) {
   if (old.effort_name().empty()) return {0};
+  const bool by_lists = old.effort_name() == "nprobe";
   std::set<std::uint32_t> efforts(options.efforts.begin(), options.efforts.end());
-  constexpr std::uint32_t kLadder = 7;
+  constexpr std::uint64_t kLadder = 7;
   if (efforts.empty())
-    for (std::uint32_t i = 0; i < kLadder; ++i)
-      efforts.insert((old.effort_name() == "nprobe" ? 1U : options.k) << i);
+    for (std::uint64_t i = 0; i < kLadder; ++i)
+      efforts.insert(static_cast<std::uint32_t>(
+          std::min<std::uint64_t>(old.effort_max(), (by_lists ? 1ULL : options.k) << i)));
   efforts.insert(usual);
   std::set<std::uint32_t> possible;
   for (const std::uint32_t effort : efforts) possible.insert(std::min(effort, old.effort_max()));
@@ -245,6 +247,7 @@ void declare_efforts(CLI::App& command, Options& options) {
                   "R1,R2,... rows of ours by recall asked for, to a thousandth; default, where it "
                   "is calibrated: 0.9,0.95,0.98,0.99")
       ->delimiter(',')
+      ->check(within(0.001, 1))
       ->excludes("--list-size");
 }
 

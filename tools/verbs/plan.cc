@@ -48,7 +48,11 @@ Status run_plan(const Options& options) {
                                .folder = options.folder,
                                .threads = options.build.threads,
                                .tick = {}};
-    if (sample.folder.empty()) sample.folder = std::filesystem::temp_directory_path().string();
+    if (sample.folder.empty()) {
+      std::error_code none;  // then the folder of scratch files says what is missing
+      sample.folder = std::filesystem::temp_directory_path(none).string();
+      if (none) sample.folder = "/tmp";
+    }
     sample.tick = [quiet = options.quiet](const std::string& doing) {
       if (!quiet) say("cairn: " + doing + "\n");
       return check_interrupt();
@@ -56,7 +60,10 @@ Status run_plan(const Options& options) {
     request.sample = std::move(sample);
   }
   CAIRN_ASSIGN(const plan::Plan made, plan::make_plan(request));
-  print(options.json ? plan::plan_json(made).dump() + "\n" : plan::plan_text(made));
+  print(options.json
+            ? plan::plan_json(made).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
+                  "\n"
+            : plan::plan_text(made));
   return {};
 }
 
@@ -92,7 +99,7 @@ void declare_workload(CLI::App& command, Options& options) {
       ->check(at_least(1))
       ->check(CLI::Range(1U, 1000U));
   command.add_option("--recall", workload.recall, "recall@k to reach, default 0.95")
-      ->check(CLI::Range(0.5, 0.999));
+      ->check(within(0.5, 0.999));
   add_parsed(command, "--qps", workload.qps, parse_count, "Queries a second to answer");
   add_parsed(command, "--p99", workload.p99_s, parse_duration,
              "Time in which 99 of 100 queries are answered, e.g. 20ms");

@@ -379,7 +379,9 @@ TEST(Calibrate, TakesQueriesOfAUser) {
 
 TEST(Calibrate, SaysWhatIsWrong) {
   ScratchDir dir;
-  EXPECT_TRUE(fails_with(calibrate_index(dir.file("nothing"), {}), ErrorCode::not_found));
+  const auto nothing = calibrate_index(dir.file("nothing"), {});
+  ASSERT_TRUE(fails_with(nothing, ErrorCode::not_found));
+  EXPECT_EQ(nothing.error().found, "no MANIFEST there");
   const std::string folder = copy_of_index(dir);
   EXPECT_TRUE(fails_with(calibrate_index(folder, {.memory_bytes = 1000}), ErrorCode::over_limit));
   const auto held = must(io::posix_fs().lock(folder + "/" + layout::kWriterLockName));
