@@ -1,9 +1,13 @@
 // cairn plan, as it is called.
 #include <gtest/gtest.h>
 
+#include <signal.h>
+
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tests/tools/run_cairn.h"
 
@@ -42,6 +46,9 @@ TEST(PlanVerb, MisuseIsNamed) {
   expect_error(folder, {"plan", "--count", "1M", "--dim", "8", "--p99", "20"}, 2, {"'20'", "20ms"});
   expect_error(folder, {"plan", "--count", "1M", "--dim", "8", "--recall", "1.5"}, 2, {"--recall"});
   expect_error(folder, {"plan", "--count", "1M", "--dim", "8", "--seed", "2"}, 2, {"--sample"});
+  expect_error(folder, {"plan", "--count", "1M", "--dim", "8", "--recall", "nan"}, 2, {"--recall"});
+  expect_error(folder, {"plan", "--count", "1M", "--dim", "8", "-k", "100"}, 1,
+               {"k = 100", "--sample"});
   write(folder, "bad.json", "{\"region\": \"r\"}");
   expect_error(folder, {"plan", "--count", "1M", "--dim", "8", "--prices", "bad.json"}, 1,
                {"bad.json", "currency"});
@@ -105,6 +112,29 @@ TEST(PlanVerb, MeasuresASample) {
   // The indexes are gone.
   for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
     EXPECT_FALSE(entry.is_directory()) << entry.path();
+}
+
+/// Within a step that alone would take many seconds.
+TEST(PlanVerb, AStopEndsAStepAndLeavesNothing) {
+  const ScratchDir folder;
+  run_ok(folder, {"generate", "--count", "60000", "--dim", "64", "--dtype", "u8", "--seed", "3",
+                  "--output", "base.u8bin"});
+  const CairnProcess process(folder, {"plan", "--count", "1M", "--dim", "64", "--dtype", "u8",
+                                      "--sample", "base.u8bin", "--work", ".", "--quiet"});
+  const auto scratch = [&] {
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+      if (entry.is_directory()) return true;
+    return false;
+  };
+  for (int i = 0; i < 2000 && !scratch(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  ASSERT_EQ(::kill(process.pid(), SIGINT), 0);
+  const Ran ran = process.wait();
+  EXPECT_EQ(ran.code, 1) << ran.err;
+  EXPECT_EQ(ran.out, "");
+  EXPECT_NE(ran.err.find("cancelled"), std::string::npos) << ran.err;
+  EXPECT_FALSE(scratch());
 }
 
 TEST(PlanVerb, ASampleOfAnotherShapeIsRefused) {

@@ -231,6 +231,25 @@ TEST(Advice, ASavingIsOfTheCheapestMachineOnWhichHnswMayDo) {
   }
 }
 
+TEST(Advice, TheTailWaitsForACoreAtTheRateAsked) {
+  const auto p99_at = [](double qps) {
+    const Plan plan = planned(many_at(qps, 1e-4));
+    for (const Row& row : plan.rows)
+      if (row.design.name == "IVF-PQ, reranked") return row.choice->service.p99_s;
+    return 0.0;
+  };
+  const double lone = p99_at(1);
+  EXPECT_GT(p99_at(300), lone);
+  EXPECT_GT(p99_at(500), 1.02 * lone);
+}
+
+TEST(Plan, MoreNeighboursTakeLongerInRam) {
+  Workload workload = many();
+  const double ten = ram_designs(workload, 2).front().search.core_s.value;
+  workload.k = 40;
+  EXPECT_NEAR(ram_designs(workload, 2).front().search.core_s.value, 2 * ten, 1e-9);
+}
+
 TEST(Plan, WithoutASampleKnowsTenNeighboursOnly) {
   Workload workload = many();
   workload.k = 100;
