@@ -69,8 +69,12 @@ std::string plan_text(const BuildPlan& plan) {
     units += phase.units;
     table.add({phase.name, show_count(phase.units), show_duration(phase.seconds)});
   }
-  table.add({"all", show_count(units), show_duration(plan.seconds)});
-  text += table.text();
+  if (plan.phases.empty()) {
+    text += "times: not estimated, which would take as long as so small a build\n";
+  } else {
+    table.add({"all", show_count(units), show_duration(plan.seconds)});
+    text += table.text();
+  }
   text += fmt::format("memory: {} at most; the smallest that works is {}\n",
                       show_bytes(plan.memory_bytes), show_bytes(plan.memory_min_bytes));
   text += fmt::format("disk: {} at most while it builds, {} the finished index\n",

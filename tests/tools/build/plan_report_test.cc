@@ -38,6 +38,15 @@ TEST(PlanText, IsATable) {
             "disk: 6.0 GiB at most while it builds, 3.0 GiB the finished index\n");
 }
 
+TEST(PlanText, HasNoTableOfTimesThatAreNotKnown) {
+  BuildPlan small = plan();
+  small.phases.clear();
+  small.seconds = 0;
+  const std::string text = plan_text(small);
+  EXPECT_NE(text.find("\ntimes: not estimated"), std::string::npos) << text;
+  EXPECT_EQ(text.find("0s"), std::string::npos) << text;
+}
+
 TEST(PlanText, SaysWhereItGoesOn) {
   BuildPlan begun = plan();
   begun.units_done = 31;
