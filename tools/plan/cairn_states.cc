@@ -112,8 +112,7 @@ std::vector<CairnState> CairnForm::states() const {
   const auto same = [](const CairnState& a, const CairnState& b) {
     return a.limit_bytes == b.limit_bytes && a.loaded == b.loaded;
   };
-  const auto over = std::ranges::unique(chosen, same);
-  chosen.erase(over.begin(), over.end());
+  chosen.erase(std::unique(chosen.begin(), chosen.end(), same), chosen.end());
   return chosen;
 }
 
