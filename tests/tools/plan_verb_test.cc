@@ -67,7 +67,10 @@ TEST(PlanVerb, OtherPricesAndAMeasuredDevice) {
                                          "64G",  "--json"};
   auto first = args;
   first.insert(first.end(), {"--measure", ".", "--device-output", "device.json"});
-  const json measured = json::parse(run_ok(folder, first).out);
+  const Ran ran = run_cairn(folder, first);
+  if (ran.err.find("reads come from memory") != std::string::npos) GTEST_SKIP() << ran.err;
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json measured = json::parse(ran.out);
   EXPECT_EQ(measured["device"]["assumed"], false);
   auto second = args;
   second.insert(second.end(), {"--device", "device.json"});
