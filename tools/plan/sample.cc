@@ -135,7 +135,6 @@ Status Sampler::measure_one(const std::string& folder, const BuildOptions& optio
     state.points.push_back({.count = count,
                             .recall = effort.recall,
                             .blocks = effort.reads / block_reads,
-                            .codes = 0,
                             .blocks_wide = effort.reads_wide / block_reads,
                             .reached = effort.reached});
     if (largest) CAIRN_TRY(measure_searches(*index, kth, state));
@@ -158,7 +157,6 @@ Status Sampler::measure_searches(const Index& index, std::span<const float> kth,
   CAIRN_ASSIGN(const RecallRow batch, measure_recall(index, queries_, kth, options, stopped));
   state.core_us = batch.cpu_us;
   state.found = batch.recall;
-  state.points.back().codes = batch.code_distances.value_or(0);
   options.batch_reads = 0;
   std::vector<double> rounds;
   options.seen = [&](std::uint64_t, const SearchResult& result, double) {
@@ -166,7 +164,6 @@ Status Sampler::measure_searches(const Index& index, std::span<const float> kth,
   };
   CAIRN_ASSIGN(const RecallRow alone, measure_recall(index, queries_, kth, options, stopped));
   state.alone_core_us = alone.cpu_us;
-  state.alone_reads = alone.reads / index.stats().block_bytes * kReadBytes;
   state.rounds = alone.rounds;
   state.rounds_p99 = latency_of(std::move(rounds)).p99_us;
   return {};

@@ -33,9 +33,9 @@ struct SampleOptions {
 struct SamplePoint {
   std::uint64_t count = 0;
   double recall = 0;
-  double blocks = 0, codes = 0;  // one block under way at a time
-  double blocks_wide = 0;        // of a lone search
-  bool reached = false;          // whether the recall was
+  double blocks = 0;       // one block under way at a time
+  double blocks_wide = 0;  // of a lone search
+  bool reached = false;    // whether the recall was
 };
 
 /// Of one state of memory.
@@ -45,7 +45,6 @@ struct SampleState {
   double found = 0;                   // recall measured at the largest count, in a batch
   double core_us = 0;                 // there
   double alone_core_us = 0;           // and of a lone search
-  double alone_reads = 0;             // blocks of it
   double rounds = 0, rounds_p99 = 0;  // its waits for reads
 };
 

@@ -9,7 +9,7 @@
 namespace cairn::tools::plan {
 
 Result<ScratchFolder> ScratchFolder::create(const std::string& parent) {
-  std::string path = parent + "/cairn-plan-XXXXXX";
+  std::string path = parent + "/cairn-plan-" + std::string(6, 'X');  // for mkdtemp
   if (::mkdtemp(path.data()) == nullptr)
     return fail({.code = errno == ENOENT ? ErrorCode::not_found : ErrorCode::io,
                  .what = "make a folder in",

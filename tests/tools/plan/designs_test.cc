@@ -23,12 +23,15 @@ Workload many_at(double qps, double p99_s) {
   return workload;
 }
 
+Result<Plan> tried(const Workload& workload) {
+  return make_plan({.workload = workload,
+                    .build = {.threads = 2, .memory_bytes = 64ULL << 30},
+                    .device = assumed_device(),
+                    .prices = *parse_prices(default_prices_text(), "built in")});
+}
+
 Plan planned(const Workload& workload) {
-  auto prices = parse_prices(default_prices_text(), "built in");
-  auto plan = make_plan({.workload = workload,
-                         .build = {.threads = 2, .memory_bytes = 64ULL << 30},
-                         .device = assumed_device(),
-                         .prices = *prices});
+  auto plan = tried(workload);
   if (!plan) ADD_FAILURE() << plan.error().to_string();
   return plan ? *plan : Plan{};
 }
@@ -253,20 +256,14 @@ TEST(Plan, MoreNeighboursTakeLongerInRam) {
 TEST(Plan, WithoutASampleKnowsTenNeighboursOnly) {
   Workload workload = many();
   workload.k = 100;
-  const auto plan = make_plan({.workload = workload,
-                               .build = {.threads = 2, .memory_bytes = 64ULL << 30},
-                               .device = assumed_device(),
-                               .prices = *parse_prices(default_prices_text(), "built in")});
+  const auto plan = tried(workload);
   ASSERT_FALSE(plan.has_value());
   EXPECT_EQ(plan.error().code, ErrorCode::unsupported);
 }
 
 TEST(Plan, RefusesMoreThanABuildTakes) {
   Workload workload{.count = 5'000'000'000, .dim = 96, .dtype = DType::u8};
-  const auto plan = make_plan({.workload = workload,
-                               .build = {.threads = 2, .memory_bytes = 64ULL << 30},
-                               .device = assumed_device(),
-                               .prices = *parse_prices(default_prices_text(), "built in")});
+  const auto plan = tried(workload);
   ASSERT_FALSE(plan.has_value());
   EXPECT_EQ(plan.error().code, ErrorCode::over_limit);
 }
