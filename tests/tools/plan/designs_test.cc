@@ -234,6 +234,24 @@ TEST(Advice, ASavingIsOfTheCheapestMachineOnWhichHnswMayDo) {
   }
 }
 
+/// Of two machines the small one is fast enough only if HNSW takes as little as it may.
+TEST(Advice, TheCheapestMachineIsByTheLowerEnd) {
+  const auto prices = parse_prices(
+      R"({"currency": "EUR", "region": "r", "date": "2026-01-01", "source": "s", "instances": [
+          {"name": "small", "vcpus": 4, "memory_gib": 256, "nvme_gb": 10, "nvme_iops_4k": 1000,
+           "price_per_hour": 0.9},
+          {"name": "large", "vcpus": 16, "memory_gib": 256, "nvme_gb": 10, "nvme_iops_4k": 1000,
+           "price_per_hour": 1.3}]})",
+      "two");
+  const auto plan = make_plan({.workload = many_at(3000, 0.05),
+                               .build = {.threads = 2, .memory_bytes = 64ULL << 30},
+                               .device = assumed_device(),
+                               .prices = *prices});
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_EQ(plan->rows.front().choice->instance.name, "large");
+  EXPECT_EQ(plan->rows.front().cheapest->instance.name, "small");
+}
+
 TEST(Advice, TheTailWaitsForACoreAtTheRateAsked) {
   const auto p99_at = [](double qps) {
     const Plan plan = planned(many_at(qps, 1e-4));
