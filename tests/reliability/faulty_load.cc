@@ -19,9 +19,8 @@
 #include <utility>
 
 #include "engine/build/builder_fs.h"
-#include "engine/search/open_index.h"
+#include "tests/reliability/campaign.h"
 #include "tests/reliability/faulty_answers.h"
-#include "tests/reliability/small_index.h"
 #include "tests/reliability/watched_fs.h"
 #include "tests/sim/sim_fs.h"
 
@@ -65,12 +64,6 @@ void build_on(io::Fs& fs, const Answers& answers, std::uint64_t seed) {
   if (auto added = (*builder)->add({answers.rows(), kCount, kDim, DType::u8}); !added)
     give_up(added.error());
   if (auto report = (*builder)->finish(); !report) give_up(report.error());
-}
-
-/// The smallest limit that the folder opens with: no edges in RAM, so that blocks lead the way.
-std::uint64_t smallest_limit(io::Fs& fs) {
-  const auto refused = search::open_index(fs, kFolder, {.memory_limit_bytes = 0});
-  return std::stoull(refused.error().expected.substr(std::strlen("at least ")));
 }
 
 /// One in a hundred reads fails - at once, after a repetition, or unnoticed but by its checksum -
@@ -279,7 +272,7 @@ int run(const Options& options) {
   sim::SimFs disk(options.seed);
   Answers answers(options.seed);
   build_on(disk, answers, options.seed);
-  const std::uint64_t smallest = smallest_limit(disk);
+  const std::uint64_t smallest = smallest_limit(disk, kFolder);
   Target whole(disk), lean(disk);
   // Room for a cache of some blocks beside all that can be loaded.
   {

@@ -87,6 +87,14 @@ std::unique_ptr<SimFs> SimFs::after_power_loss(std::span<const Fate> fates,
   return std::unique_ptr<SimFs>(new SimFs(std::move(after)));
 }
 
+std::unique_ptr<SimFs> SimFs::copy(std::uint64_t seed) const {
+  const std::lock_guard lock(core_->mutex);
+  auto other = std::make_shared<SimCore>(seed);
+  other->disk = core_->disk;
+  other->capacity_bytes = core_->capacity_bytes;
+  return std::unique_ptr<SimFs>(new SimFs(std::move(other)));
+}
+
 std::vector<std::byte> SimFs::bytes(const std::string& path) const {
   const std::lock_guard lock(core_->mutex);
   const auto node = core_->disk.find(path);

@@ -60,6 +60,8 @@ class SimFs final : public io::Fs {
   /// Another file system, without faults, on what is left after a loss of power at this moment;
   /// see Disk::after_power_loss. This one is not changed and its files stay usable.
   std::unique_ptr<SimFs> after_power_loss(std::span<const Fate> fates, std::uint64_t seed) const;
+  /// Another file system on a copy of the disk as it is, without faults and with a seed of its own.
+  std::unique_ptr<SimFs> copy(std::uint64_t seed) const;
   /// Contents of a file, past all faults; empty if there is none.
   std::vector<std::byte> bytes(const std::string& path) const;
   /// Replaces the contents of an existing file, past all faults.

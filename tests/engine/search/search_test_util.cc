@@ -7,6 +7,7 @@
 #include "engine/math/distance.h"
 #include "io/fs.h"
 #include "layout/page.h"
+#include "tests/engine/search/merge_segments.h"
 
 namespace cairn::search::testing {
 namespace fs = std::filesystem;
@@ -104,29 +105,7 @@ layout::Manifest read_manifest(const std::string& folder) {
 }
 
 void merge_segments(const std::string& from, const std::string& into) {
-  layout::Manifest merged = read_manifest(into), other = read_manifest(from);
-  const std::uint64_t shift = merged.header.next_file_number - 1;
-  for (layout::FileRecord file : other.files) {
-    const auto role = static_cast<layout::Role>(file.role);
-    const std::string name = layout::file_name(file.number, role);
-    file.number += shift;
-    file.segment = 2;
-    fs::rename(from + "/" + name, into + "/" + layout::file_name(file.number, role));
-    merged.files.push_back(file);
-  }
-  for (layout::ExtentRecord extent : other.extents) {
-    extent.segment = 2;
-    extent.blocks_file += shift;
-    merged.extents.push_back(extent);
-  }
-  other.segments.front().segment = 2;
-  merged.segments.push_back(other.segments.front());
-  merged.header.next_file_number += other.files.size();
-  ++merged.header.sequence;
-  fs::remove(into + "/MANIFEST");
-  const auto file = must(io::posix_fs().create(into + "/MANIFEST"), "create");
-  EXPECT_TRUE(ok(file->append(layout::encode_manifest(merged))));
-  EXPECT_TRUE(ok(file->close()));
+  EXPECT_TRUE(ok(merge_segments(io::posix_fs(), from, into)));
 }
 
 void rewrite_blocks(const std::string& folder, const BlockChange& change) {

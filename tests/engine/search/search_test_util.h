@@ -86,7 +86,7 @@ void flip_bit(const std::string& path, std::uint64_t byte, unsigned bit = 3);
 
 layout::Manifest read_manifest(const std::string& folder);
 
-/// Moves the files of `from` into `into` and names them in its manifest as a second segment.
+/// See merge_segments.h; the test fails on an error.
 void merge_segments(const std::string& from, const std::string& into);
 
 /// Changes every block of the only segment and seals it again: a bug's work, not a disk's.
