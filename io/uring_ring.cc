@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -26,6 +27,10 @@ constexpr std::array<std::uint32_t, 3> kLadder = {kOneThread, kCooperative, kCom
 // EXT_ARG (5.11): a wait with a time limit that is not itself a request. NODROP: no lost
 // completion.
 constexpr std::uint32_t kNeededFeatures = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP;
+
+// liburing maps and unmaps past the C library, so that TSan does not see that a ring stands where
+// another thread's stood: it has to be told that the one was closed before the other was opened.
+std::atomic<std::uint64_t> closed_rings{0};
 
 Error refusal(int error) {
   Error result = os_error(error, "set up io_uring", "");
@@ -66,6 +71,7 @@ Result<std::unique_ptr<UringRing>> UringRing::open(std::uint32_t entries, bool o
     if (error != EINVAL) break;  // EINVAL: a flag this kernel does not know
   }
   if (error != 0) return fail(refusal(error));
+  static_cast<void>(closed_rings.load(std::memory_order_acquire));
   self->open_ = true;
   self->one_thread_ = (params.flags & IORING_SETUP_SINGLE_ISSUER) != 0;
   self->capacity_ = std::min({entries, params.sq_entries, params.cq_entries});
@@ -78,7 +84,9 @@ Result<std::unique_ptr<UringRing>> UringRing::open(std::uint32_t entries, bool o
 }
 
 UringRing::~UringRing() {
-  if (open_) io_uring_queue_exit(&ring_);
+  if (!open_) return;
+  closed_rings.fetch_add(1, std::memory_order_release);
+  io_uring_queue_exit(&ring_);
 }
 
 Status UringRing::start() {
