@@ -30,6 +30,8 @@ class AlignedBuffer {
 
   /// Takes all of it from the system now, so that it is counted from the start. out_of_memory.
   Status populate();
+  /// Gives the memory up without freeing it: somebody may write to it for ever. Empty afterwards.
+  void leave() { bytes_ = {}; }
 
   std::byte* data() const { return bytes_.data(); }
   std::size_t size() const { return bytes_.size(); }

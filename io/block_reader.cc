@@ -55,7 +55,6 @@ BlockReader::BlockReader(std::span<const BlockFile> files, const BlockReaderOpti
 }
 
 BlockReader::~BlockReader() {
-  device_.reset();
   ready_.clear();  // gives its references back while the buffers still stand
   assert(free_buffers_.size() + reading_ == buffers_.size());
 }
@@ -76,12 +75,12 @@ Result<std::unique_ptr<BlockReader>> BlockReader::create(Fs& fs, std::span<const
   used.device.depth = std::min(options.device.depth, options.buffers);
   try {
     std::unique_ptr<BlockReader> reader(new BlockReader(files, used, buffer_bytes, cache));
-    CAIRN_ASSIGN(reader->arena_,
+    CAIRN_ASSIGN(reader->reads_.memory,
                  AlignedBuffer::create(std::size_t{buffer_bytes} * options.buffers));
-    used.device.arena = reader->arena_.bytes();
+    used.device.arena = reader->reads_.memory.bytes();
     std::vector<const ReadFile*> pointers;
     for (const BlockFile& file : files) pointers.push_back(file.file);
-    CAIRN_ASSIGN(reader->device_, fs.make_device(pointers, used.device, fallback_reason));
+    CAIRN_ASSIGN(reader->reads_.device, fs.make_device(pointers, used.device, fallback_reason));
     return reader;
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::out_of_memory, "allocate the tables of a block reader");
@@ -89,10 +88,11 @@ Result<std::unique_ptr<BlockReader>> BlockReader::create(Fs& fs, std::span<const
 }
 
 std::size_t BlockReader::ram_bytes() const {
-  return arena_.size() + sizeof *this + held_.ram_bytes() + files_.capacity() * sizeof(BlockFile) +
-         buffers_.capacity() * sizeof(Buffer) + free_buffers_.capacity() * sizeof(std::uint32_t) +
-         waiters_.capacity() * sizeof(Waiter) + ready_.capacity() * sizeof(BlockArrival) +
-         prepared_.capacity() * sizeof(ReadOp) + done_.capacity() * sizeof(ReadDone);
+  return reads_.memory.size() + sizeof *this + held_.ram_bytes() +
+         files_.capacity() * sizeof(BlockFile) + buffers_.capacity() * sizeof(Buffer) +
+         free_buffers_.capacity() * sizeof(std::uint32_t) + waiters_.capacity() * sizeof(Waiter) +
+         ready_.capacity() * sizeof(BlockArrival) + prepared_.capacity() * sizeof(ReadOp) +
+         done_.capacity() * sizeof(ReadDone);
 }
 
 // ---- requests
@@ -113,7 +113,7 @@ bool BlockReader::take(const BlockRequest& request) {
   }
   const std::uint64_t hash = hash_of(request.file, request.block);
   if (join(request, hash) || serve_from_cache(request)) return true;
-  if (free_buffers_.empty() || reading_ == device_->depth()) return false;
+  if (free_buffers_.empty() || reading_ == reads_.device->depth()) return false;
   start_read(request, hash);
   return true;
 }
@@ -199,7 +199,7 @@ void BlockReader::add_waiter(std::uint32_t buffer, std::uint64_t token, BlockSou
 // A device that takes nothing more answers the rest as errors: no request is ever lost.
 void BlockReader::submit_prepared() {
   if (prepared_.empty()) return;
-  const auto taken = device_->submit(prepared_);
+  const auto taken = reads_.device->submit(prepared_);
   const std::size_t started = taken.value_or(0);
   for (std::size_t i = 0; i < prepared_.size(); ++i) {
     const auto buffer = static_cast<std::uint32_t>(prepared_[i].tag);
@@ -230,7 +230,7 @@ Result<std::uint32_t> BlockReader::collect(std::span<BlockArrival> arrivals, std
     std::uint32_t wait = 0;
     if (ready_count_ < need && in_time)
       wait = merged_waiting_ > 0 ? 1 : need - static_cast<std::uint32_t>(ready_count_);
-    CAIRN_ASSIGN(const std::uint32_t reaped, device_->reap(done_, wait, left_us));
+    CAIRN_ASSIGN(const std::uint32_t reaped, reads_.device->reap(done_, wait, left_us));
     for (const ReadDone& read : std::span(done_).first(reaped)) finish_read(read);
     submit_prepared();
     if (ready_count_ >= need || !in_time) break;

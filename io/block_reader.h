@@ -139,7 +139,7 @@ class BlockReader {
   /// Reads in flight.
   std::uint32_t reading() const { return reading_; }
   const BlockCounters& counters() const { return counters_; }
-  Backend backend() const { return device_->backend(); }
+  Backend backend() const { return reads_.device->backend(); }
   /// Buffers and tables.
   std::size_t ram_bytes() const;
 
@@ -182,8 +182,8 @@ class BlockReader {
   ReadOp read_op(std::uint32_t buffer) const;
 
   std::span<std::byte> bytes_of(std::uint32_t buffer) const {
-    return arena_.bytes().subspan(std::size_t{buffer} * buffer_bytes_,
-                                  files_[buffers_[buffer].file].block_bytes);
+    return reads_.memory.bytes().subspan(std::size_t{buffer} * buffer_bytes_,
+                                         files_[buffers_[buffer].file].block_bytes);
   }
   layout::PageId id_of(std::uint32_t file, std::uint64_t block) const {
     return {files_[file].identity, block, files_[file].generation};
@@ -211,8 +211,7 @@ class BlockReader {
   std::vector<ReadOp> prepared_;
   std::vector<ReadDone> done_;
 
-  AlignedBuffer arena_;
-  std::unique_ptr<Device> device_;  // goes first: it waits for reads into the arena
+  DeviceMemory reads_;
 };
 
 }  // namespace cairn::io

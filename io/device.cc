@@ -26,6 +26,11 @@ Status check_options(const DeviceOptions& options) {
                  .expected = "1 to " + std::to_string(kDeviceDepthMax)});
   if (options.pread_threads < 1)
     return fail(ErrorCode::invalid_argument, "device without pread threads");
+  if (options.read_timeout_us < 0 || options.read_timeout_us > kTimeoutMaxUs)
+    return fail({.code = ErrorCode::invalid_argument,
+                 .what = "time limit of a read",
+                 .found = std::to_string(options.read_timeout_us) + " us",
+                 .expected = "0 to " + std::to_string(kTimeoutMaxUs)});
   return {};
 }
 
@@ -89,6 +94,14 @@ std::vector<int> DeviceFiles::fds() const {
   fds.reserve(files_.size());
   for (const File& file : files_) fds.push_back(file.fd);
   return fds;
+}
+
+Error DeviceFiles::overdue(const ReadOp& op, std::int64_t timeout_us) const {
+  return {.code = ErrorCode::io,
+          .what = "a read of " + std::to_string(op.bytes) + " bytes at " +
+                  std::to_string(op.offset) + " has not come back of",
+          .file = files_[op.file].source->path(),
+          .expected = "within " + std::to_string(timeout_us / 1000) + " ms"};
 }
 
 int read_now(const DeviceFiles& files, const ReadOp& op) {

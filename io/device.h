@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "io/aligned_buffer.h"
 #include "io/fs.h"
 
 namespace cairn::io {
@@ -40,7 +41,7 @@ struct ReadDone {
 /// Not thread-safe. The thread that submits first owns the device: it alone submits, reaps and
 /// destroys (io_uring delivers completions to one thread only), which need not be the thread that
 /// made the device. DeviceOptions::any_thread lifts this. Destruction waits for what is in flight:
-/// no buffer is written afterwards.
+/// no buffer is written afterwards - unless the device is stuck().
 class Device {
  public:
   virtual ~Device() = default;
@@ -54,9 +55,14 @@ class Device {
   virtual Result<std::uint32_t> submit(std::span<const ReadOp> ops) = 0;
   /// Collects finished reads, in any order; blocks until at least min(wait_min, in_flight(),
   /// done.size()) are collected, or `timeout_us` has passed (negative: no limit; 0: only looks).
-  /// Returns how many entries of `done` were filled.
+  /// Returns how many entries of `done` were filled. ErrorCode::io, naming the file, once a read
+  /// has been in flight for longer than DeviceOptions::read_timeout_us: the device is stuck.
   virtual Result<std::uint32_t> reap(std::span<ReadDone> done, std::uint32_t wait_min,
                                      std::int64_t timeout_us) = 0;
+  /// Whether a read did not come back in time. Nothing more is read then, destruction does not
+  /// wait, and the system may still write to the buffers of all reads in flight: they must stay
+  /// where they are for the life of the process. See DeviceMemory.
+  virtual bool stuck() const = 0;
   virtual Backend backend() const = 0;
 };
 
@@ -69,10 +75,28 @@ struct DeviceOptions {
   /// The device may be handed from thread to thread while nothing is in flight, and destroyed by
   /// any. Costs io_uring its SINGLE_ISSUER | DEFER_TASKRUN mode.
   bool any_thread = false;
+  /// How long a read may be in flight before the device counts as stuck; 0: without a limit. Seen
+  /// by reap(), some milliseconds late. The sync backend reads on the calling thread, and waits for
+  /// as long as the kernel does.
+  std::int64_t read_timeout_us = 60'000'000;
   /// Memory that most reads go to, page-aligned, outliving the device; at most 1 GiB. io_uring
   /// registers it and reads whose buffer lies inside skip the page lookup; where registration is
   /// refused (RLIMIT_MEMLOCK) and for other backends it has no effect.
   std::span<std::byte> arena = {};
+};
+
+/// A device and the memory that its reads go to. Destroys the device first, and leaves the memory
+/// behind when the device is stuck.
+struct DeviceMemory {
+  AlignedBuffer memory;
+  std::unique_ptr<Device> device;
+
+  DeviceMemory() = default;
+  DeviceMemory(const DeviceMemory&) = delete;
+  ~DeviceMemory() {
+    if (device != nullptr && device->stuck()) memory.leave();
+    device.reset();
+  }
 };
 
 /// The real device behind posix_fs().make_device(): `files` come from posix_fs() and must outlive

@@ -29,6 +29,8 @@ class DeviceFiles {
   std::size_t size() const { return files_.size(); }
   int fd(std::uint32_t file) const { return files_[file].fd; }
   std::vector<int> fds() const;
+  /// What a device says of a read that does not come back.
+  Error overdue(const ReadOp& op, std::int64_t timeout_us) const;
 
   ReadProgress start(const ReadOp& op) const {
     const File& file = files_[op.file];

@@ -2,13 +2,16 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "io/device_files.h"
+#include "io/read_timeout.h"
 
 namespace cairn::io {
 namespace {
@@ -33,101 +36,162 @@ class FixedQueue {
   std::size_t size_ = 0;
 };
 
+/// What the threads and the device share. Lives as long as any of them: a thread whose read never
+/// comes back outlives its device.
+struct Shared {
+  Shared(DeviceFiles files_in, std::uint32_t depth)
+      : files(std::move(files_in)), ops(depth), waiting(depth), finished(depth) {}
+
+  struct Finished {
+    std::uint32_t slot;
+    int error;
+  };
+
+  void run();
+
+  const DeviceFiles files;
+  std::vector<ReadOp> ops;  // by slot
+
+  std::mutex mutex;  // of all below, and of the slots that are in the queues
+  std::condition_variable work;
+  std::condition_variable done;
+  FixedQueue<std::uint32_t> waiting;
+  FixedQueue<Finished> finished;
+  std::size_t needed = 0;  // what a waiting reap() waits for
+  bool stopping = false;
+};
+
+void Shared::run() {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    work.wait(lock, [&] { return stopping || waiting.size() > 0; });
+    if (stopping) return;
+    const std::uint32_t slot = waiting.pop();
+    const ReadOp op = ops[slot];
+    lock.unlock();
+    const int error = read_now(files, op);
+    lock.lock();
+    finished.push({slot, error});
+    if (finished.size() == needed) done.notify_one();
+  }
+}
+
 class PreadDevice final : public Device {
  public:
-  PreadDevice(DeviceFiles files, std::uint32_t depth)
-      : files_(std::move(files)), depth_(depth), waiting_(depth), finished_(depth) {}
+  PreadDevice(DeviceFiles files, const DeviceOptions& options)
+      : shared_(std::make_shared<Shared>(std::move(files), options.depth)),
+        timeout_(options.depth, options.read_timeout_us) {
+    free_.reserve(options.depth);
+    for (std::uint32_t slot = options.depth; slot-- > 0;) free_.push_back(slot);
+  }
 
   ~PreadDevice() override {
     {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
+      const std::lock_guard lock(shared_->mutex);
+      shared_->stopping = true;
     }
-    work_.notify_all();
+    shared_->work.notify_all();
     // A thread finishes the read it is in; what no thread has begun is never begun.
-    for (std::thread& thread : threads_) thread.join();
+    for (std::thread& thread : threads_) stuck() ? thread.detach() : thread.join();
   }
 
   /// Starts up to `count` threads; returns how many the system granted.
   std::uint32_t start_threads(std::uint32_t count) {
     threads_.reserve(count);
     try {
-      while (threads_.size() < count) threads_.emplace_back([this] { run(); });
+      while (threads_.size() < count) threads_.emplace_back([shared = shared_] { shared->run(); });
     } catch (const std::system_error&) {
       // RLIMIT_NPROC or a cgroup: fewer threads give the same bytes more slowly.
     }
     return static_cast<std::uint32_t>(threads_.size());
   }
 
-  std::uint32_t depth() const override { return depth_; }
-  std::uint32_t in_flight() const override { return in_flight_; }
+  std::uint32_t depth() const override { return static_cast<std::uint32_t>(shared_->ops.size()); }
+  std::uint32_t in_flight() const override {
+    return depth() - static_cast<std::uint32_t>(free_.size());
+  }
 
   Result<std::uint32_t> submit(std::span<const ReadOp> ops) override {
-    CAIRN_TRY(files_.check(ops));
-    const auto count = std::min<std::size_t>(ops.size(), depth_ - in_flight_);
+    CAIRN_TRY(shared_->files.check(ops));
+    CAIRN_TRY(check_overdue());
+    const auto count = std::min(ops.size(), free_.size());
+    const std::int64_t now_us = timeout_.now();
     {
-      const std::lock_guard lock(mutex_);
-      for (const ReadOp& op : ops.first(count)) waiting_.push(op);
+      const std::lock_guard lock(shared_->mutex);
+      for (const ReadOp& op : ops.first(count)) {
+        const std::uint32_t slot = free_.back();
+        free_.pop_back();
+        timeout_.begin(slot, now_us);
+        shared_->ops[slot] = op;
+        shared_->waiting.push(slot);
+      }
     }
-    if (count == 1) work_.notify_one();
-    if (count > 1) work_.notify_all();
-    in_flight_ += static_cast<std::uint32_t>(count);
+    if (count == 1) shared_->work.notify_one();
+    if (count > 1) shared_->work.notify_all();
     return static_cast<std::uint32_t>(count);
   }
 
   Result<std::uint32_t> reap(std::span<ReadDone> done, std::uint32_t wait_min,
                              std::int64_t timeout_us) override {
-    const std::size_t need = std::min<std::size_t>({wait_min, in_flight_, done.size()});
-    std::unique_lock lock(mutex_);
-    needed_ = need;
-    const auto enough = [&] { return finished_.size() >= need; };
-    if (timeout_us < 0) {
-      done_.wait(lock, enough);
-    } else {
-      // Capped: the standard's deadline arithmetic would overflow on a very large limit.
-      done_.wait_for(lock, std::chrono::microseconds(std::min(timeout_us, kTimeoutMaxUs)), enough);
+    const Clock::time_point since = timeout_us > 0 ? Clock::now() : Clock::time_point{};
+    const std::size_t need = std::min<std::size_t>({wait_min, in_flight(), done.size()});
+    CAIRN_TRY(check_overdue());
+    std::unique_lock lock(shared_->mutex);
+    shared_->needed = need;
+    while (shared_->finished.size() < need && wait_once(lock, timeout_us, since))
+      if (shared_->finished.size() == 0) CAIRN_TRY(check_overdue());
+    const std::size_t count = std::min(done.size(), shared_->finished.size());
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto [slot, error] = shared_->finished.pop();
+      done[i] = {.tag = shared_->ops[slot].tag, .error = error};
+      timeout_.end(slot);
+      free_.push_back(slot);
     }
-    const std::size_t count = std::min(done.size(), finished_.size());
-    for (std::size_t i = 0; i < count; ++i) done[i] = finished_.pop();
-    in_flight_ -= static_cast<std::uint32_t>(count);
     return static_cast<std::uint32_t>(count);
   }
 
   Backend backend() const override { return Backend::pread; }
+  bool stuck() const override { return overdue_.has_value(); }
 
  private:
-  void run() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      work_.wait(lock, [&] { return stopping_ || waiting_.size() > 0; });
-      if (stopping_) return;
-      const ReadOp op = waiting_.pop();
-      lock.unlock();
-      const ReadDone result{.tag = op.tag, .error = read_now(files_, op)};
-      lock.lock();
-      finished_.push(result);
-      if (finished_.size() == needed_) done_.notify_one();
+  using Clock = std::chrono::steady_clock;
+
+  /// Waits for what is needed, until the time is over - false - or overdue() has to be asked.
+  bool wait_once(std::unique_lock<std::mutex>& lock, std::int64_t timeout_us,
+                 Clock::time_point since) {
+    // Capped: the standard's deadline arithmetic would overflow on a very large limit.
+    std::int64_t left_us = kTimeoutMaxUs;
+    if (timeout_us >= 0) {
+      const auto passed = std::chrono::duration_cast<std::chrono::microseconds>(
+          timeout_us > 0 ? Clock::now() - since : Clock::duration::zero());
+      left_us = std::min(timeout_us - passed.count(), kTimeoutMaxUs);
+      if (left_us <= 0) return false;
     }
+    const std::int64_t look_us = timeout_.wait_max_us();
+    if (look_us >= 0) left_us = std::min(left_us, look_us);
+    shared_->done.wait_for(lock, std::chrono::microseconds(left_us),
+                           [&] { return shared_->finished.size() >= shared_->needed; });
+    return true;
   }
 
-  const DeviceFiles files_;
-  const std::uint32_t depth_;
-  std::uint32_t in_flight_ = 0;  // the owner's alone
+  Status check_overdue() {
+    if (!overdue_) overdue_ = timeout_.overdue();
+    if (!overdue_) return {};
+    return fail(shared_->files.overdue(shared_->ops[*overdue_], timeout_.timeout_us()));
+  }
 
-  std::mutex mutex_;
-  std::condition_variable work_;
-  std::condition_variable done_;
-  FixedQueue<ReadOp> waiting_;
-  FixedQueue<ReadDone> finished_;
-  std::size_t needed_ = 0;  // what a waiting reap() waits for
-  bool stopping_ = false;
+  const std::shared_ptr<Shared> shared_;
+  // The owner's alone:
+  ReadTimeout timeout_;
+  std::optional<std::uint32_t> overdue_;  // slot of a read that did not come back in time
+  std::vector<std::uint32_t> free_;
   std::vector<std::thread> threads_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Device>> make_pread_device(DeviceFiles files, const DeviceOptions& options) {
-  auto device = std::make_unique<PreadDevice>(files, options.depth);
+  auto device = std::make_unique<PreadDevice>(files, options);
   if (device->start_threads(std::min(options.pread_threads, options.depth)) > 0) return device;
   return make_sync_device(std::move(files), options);
 }

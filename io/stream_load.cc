@@ -27,7 +27,7 @@ struct Piece {
 class StreamLoad {
  public:
   explicit StreamLoad(std::span<const StreamRange> ranges) : ranges_(ranges) {}
-  Status open(Fs& fs, Backend backend);
+  Status open(Fs& fs, DeviceOptions options);
   Status run();
 
  private:
@@ -36,7 +36,7 @@ class StreamLoad {
   Status submit(std::uint32_t buffer);
   Status finish(const ReadDone& done);
   std::span<std::byte> bytes_of(std::uint32_t buffer, std::size_t bytes) const {
-    return arena_.bytes().subspan(buffer * buffer_bytes_, bytes);
+    return reads_.memory.bytes().subspan(buffer * buffer_bytes_, bytes);
   }
 
   std::span<const StreamRange> ranges_;
@@ -45,8 +45,7 @@ class StreamLoad {
   std::size_t loaded_ = 0;  // bytes of that range in pieces already taken
   std::array<Piece, kReads> pieces_;
   std::array<ReadDone, kReads> done_;
-  AlignedBuffer arena_;
-  std::unique_ptr<Device> device_;  // goes first: it waits for reads into the arena
+  DeviceMemory reads_;
 };
 
 Status check_range(const StreamRange& range) {
@@ -60,20 +59,17 @@ Status check_range(const StreamRange& range) {
 }
 
 // The file of a range is its number for the device: few ranges, and opening twice costs nothing.
-Status StreamLoad::open(Fs& fs, Backend backend) {
+Status StreamLoad::open(Fs& fs, DeviceOptions options) {
   std::vector<const ReadFile*> files;
   for (const StreamRange& range : ranges_) {
     CAIRN_TRY(check_range(range));
     files.push_back(range.file);
     buffer_bytes_ = std::max<std::size_t>(buffer_bytes_, range.id.page_bytes);
   }
-  CAIRN_ASSIGN(arena_, AlignedBuffer::create(kReads * buffer_bytes_));
-  CAIRN_ASSIGN(
-      device_,
-      fs.make_device(
-          files,
-          {.backend = backend, .depth = kReads, .pread_threads = kReads, .arena = arena_.bytes()},
-          nullptr));
+  CAIRN_ASSIGN(reads_.memory, AlignedBuffer::create(kReads * buffer_bytes_));
+  options.depth = options.pread_threads = kReads;
+  options.arena = reads_.memory.bytes();
+  CAIRN_ASSIGN(reads_.device, fs.make_device(files, options, nullptr));
   return {};
 }
 
@@ -103,7 +99,7 @@ Status StreamLoad::submit(std::uint32_t buffer) {
                   .offset = piece.first_page * page_bytes,
                   .buffer = bytes_of(buffer, 0).data(),
                   .tag = buffer};
-  CAIRN_ASSIGN(const std::uint32_t taken, device_->submit({&op, 1}));
+  CAIRN_ASSIGN(const std::uint32_t taken, reads_.device->submit({&op, 1}));
   if (taken == 1) return {};
   return fail({.code = ErrorCode::io,
                .what = "the device took no read of",
@@ -133,10 +129,11 @@ Status StreamLoad::finish(const ReadDone& done) {
 
 Status StreamLoad::run() {
   while (more() && ranges_[range_].into.empty()) ++range_;
-  for (std::uint32_t buffer = 0; buffer < device_->depth() && buffer < kReads && more(); ++buffer)
+  for (std::uint32_t buffer = 0; buffer < reads_.device->depth() && buffer < kReads && more();
+       ++buffer)
     CAIRN_TRY(submit(buffer));
-  while (device_->in_flight() > 0) {
-    CAIRN_ASSIGN(const std::uint32_t count, device_->reap(done_, 1, -1));
+  while (reads_.device->in_flight() > 0) {
+    CAIRN_ASSIGN(const std::uint32_t count, reads_.device->reap(done_, 1, -1));
     for (const ReadDone& done : std::span(done_).first(count)) {
       CAIRN_TRY(finish(done));
       if (more()) CAIRN_TRY(submit(static_cast<std::uint32_t>(done.tag)));
@@ -147,10 +144,10 @@ Status StreamLoad::run() {
 
 }  // namespace
 
-Status load_streams(Fs& fs, std::span<const StreamRange> ranges, Backend backend) {
+Status load_streams(Fs& fs, std::span<const StreamRange> ranges, const DeviceOptions& device) {
   if (ranges.empty()) return {};
   StreamLoad load(ranges);
-  CAIRN_TRY(load.open(fs, backend));
+  CAIRN_TRY(load.open(fs, device));
   return load.run();
 }
 

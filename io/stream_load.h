@@ -22,9 +22,10 @@ struct StreamRange {
   std::span<std::byte> into;
 };
 
-/// Fills all ranges; every page is verified. `backend` as in DeviceOptions; with Backend::sync
-/// nothing overlaps. corrupt (naming the page, or a range beyond its file), io, out_of_memory.
-/// After an error the ranges hold nothing of use. O(bytes), 4 MiB of memory.
-Status load_streams(Fs& fs, std::span<const StreamRange> ranges, Backend backend);
+/// Fills all ranges; every page is verified. Of `device` the back end, with Backend::sync of which
+/// nothing overlaps, and the time limit of a read. corrupt (naming the page, or a range beyond its
+/// file), io, out_of_memory. After an error the ranges hold nothing of use. O(bytes), 4 MiB of
+/// memory.
+Status load_streams(Fs& fs, std::span<const StreamRange> ranges, const DeviceOptions& device);
 
 }  // namespace cairn::io

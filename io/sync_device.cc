@@ -36,6 +36,7 @@ class SyncDevice final : public Device {
   }
 
   Backend backend() const override { return Backend::sync; }
+  bool stuck() const override { return false; }
 
  private:
   void drop_reaped() {

@@ -12,6 +12,7 @@
 
 #include "io/device_files.h"
 #include "io/os_error.h"
+#include "io/read_timeout.h"
 #include "io/uring_ring.h"
 
 namespace cairn::io {
@@ -53,6 +54,7 @@ class UringDevice final : public Device {
   Result<std::uint32_t> reap(std::span<ReadDone> done, std::uint32_t wait_min,
                              std::int64_t timeout_us) override;
   Backend backend() const override { return Backend::uring; }
+  bool stuck() const override { return overdue_.has_value(); }
 
  private:
   Status take_ownership();
@@ -61,6 +63,7 @@ class UringDevice final : public Device {
   void note_handed_over();
   void break_ring(int error);
   bool wait_once(std::uint32_t need, std::int64_t timeout_us, Clock::time_point since);
+  Status check_overdue();
   std::uint32_t collect(std::span<ReadDone> done);
   std::uint32_t report_failed(std::span<ReadDone> done);
   std::optional<ReadDone> absorb(const RingDone& completion);
@@ -77,6 +80,8 @@ class UringDevice final : public Device {
   bool fixed_memory_ = false;
   std::optional<std::thread::id> owner_;  // of a one-thread ring, once started
   std::vector<Slot> slots_;
+  ReadTimeout timeout_;
+  std::optional<std::uint32_t> overdue_;  // slot of a read that did not come back in time
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> prepared_;  // in the submission queue, in order, not handed over
   std::vector<std::uint32_t> failed_;    // never handed over and never will be: to be reported
@@ -86,7 +91,10 @@ class UringDevice final : public Device {
 
 UringDevice::UringDevice(DeviceFiles files, const DeviceOptions& options,
                          std::unique_ptr<UringRing> ring)
-    : files_(std::move(files)), arena_(options.arena), ring_(std::move(ring)) {
+    : files_(std::move(files)),
+      arena_(options.arena),
+      ring_(std::move(ring)),
+      timeout_(ring_->capacity(), options.read_timeout_us) {
   const std::uint32_t slots = ring_->capacity();
   slots_.resize(slots);
   free_.reserve(slots);
@@ -102,7 +110,7 @@ UringDevice::~UringDevice() {
   break_ring(ECANCELED);
   fruitless_ = 0;  // a reap() that gave up waiting does not take the wait away here
   std::array<ReadDone, kTakeBatch> dropped;
-  while (kernel_reads() > 0 && fruitless_ < kInterruptsMax) {
+  while (!stuck() && kernel_reads() > 0 && fruitless_ < kInterruptsMax) {
     report_failed(dropped);
     if (collect(dropped) == 0) wait_once(1, -1, {});
   }
@@ -173,6 +181,7 @@ void UringDevice::break_ring(int error) {
 }
 
 ReadDone UringDevice::finish(std::uint32_t slot, int error) {
+  timeout_.end(slot);
   free_.push_back(slot);
   return {.tag = slots_[slot].op.tag, .error = error};
 }
@@ -223,15 +232,25 @@ Result<std::uint32_t> UringDevice::submit(std::span<const ReadOp> ops) {
   CAIRN_TRY(files_.check(ops));
   CAIRN_TRY(take_ownership());
   const auto count = std::min(ops.size(), free_.size());
+  const std::int64_t now_us = timeout_.now();
   for (const ReadOp& op : ops.first(count)) {
     const std::uint32_t slot = free_.back();
     free_.pop_back();
+    timeout_.begin(slot, now_us);
     slots_[slot].op = op;
     slots_[slot].progress = files_.start(op);
     prepare(slot);
   }
   hand_over();
   return static_cast<std::uint32_t>(count);
+}
+
+// A read that does not come back ends the device: the kernel may write its buffer at any time.
+Status UringDevice::check_overdue() {
+  if (!overdue_) overdue_ = timeout_.overdue();
+  if (!overdue_) return {};
+  break_ring(ETIMEDOUT);
+  return fail(files_.overdue(slots_[*overdue_].op, timeout_.timeout_us()));
 }
 
 // One wait for completions; false when the time is over.
@@ -242,6 +261,9 @@ bool UringDevice::wait_once(std::uint32_t need, std::int64_t timeout_us, Clock::
     left_us = timeout_us - passed.count();
     if (left_us <= 0) return false;
   }
+  const std::int64_t look_us = timeout_.wait_max_us();
+  const bool looks_first = look_us >= 0 && (left_us < 0 || look_us < left_us);
+  if (looks_first) left_us = look_us;
   ++fruitless_;
   // EAGAIN with nothing in the kernel: it does not even take the reads, there is none to wait for.
   const int error =
@@ -252,13 +274,14 @@ bool UringDevice::wait_once(std::uint32_t need, std::int64_t timeout_us, Clock::
     fruitless_ += kInterruptsMax / kBlindWaitsMax;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  return error != ETIME;
+  return error != ETIME || looks_first;
 }
 
 Result<std::uint32_t> UringDevice::reap(std::span<ReadDone> done, std::uint32_t wait_min,
                                         std::int64_t timeout_us) {
   if (in_flight() == 0 || done.empty()) return 0;
   CAIRN_TRY(take_ownership());
+  CAIRN_TRY(check_overdue());
   const Clock::time_point since = timeout_us > 0 ? Clock::now() : Clock::time_point{};
   const auto need =
       static_cast<std::uint32_t>(std::min<std::size_t>({wait_min, in_flight(), done.size()}));
@@ -270,6 +293,10 @@ Result<std::uint32_t> UringDevice::reap(std::span<ReadDone> done, std::uint32_t 
     hand_over();
     if (count >= need || !in_time) return count;
     if (!failed_.empty()) continue;
+    if (Status in_flight = check_overdue(); !in_flight) {
+      if (count > 0) return count;  // the next call says so
+      return fail(std::move(in_flight).error());
+    }
     if (fruitless_ >= kInterruptsMax) {
       if (count > 0) return count;
       return fail(os_error(broken_ != 0 ? broken_ : EAGAIN, "wait for io_uring", ""));

@@ -41,6 +41,11 @@ struct OpenOptions {
   /// Blocks outstanding per searching thread, 1..1024; each thread that searches at the same time
   /// has its own ring and so many buffers of a block, outside the memory limit.
   std::uint32_t io_depth = 64;
+  /// A block that has not come back after this fails the searches under way on its ring (io), and
+  /// the next search opens another; 0: no limit. What the lost reads may still write to stays
+  /// allocated. Not for IoBackend::sync, nor for what is not a search, but for loading: these read
+  /// on the calling thread.
+  std::uint32_t read_timeout_ms = 60'000;
   /// Called from any thread that opens or searches.
   std::function<void(const std::string& line)> log = {};
 };

@@ -50,10 +50,6 @@ class RequestSource final : public JobSource {
   std::size_t next_ = 0;
 };
 
-io::DeviceOptions device_options(const OpenOptions& options) {
-  return {.backend = device_backend(options.io), .depth = options.io_depth};
-}
-
 class OpenIndex final : public Index {
  public:
   OpenIndex(std::unique_ptr<Snapshot> snapshot, const OpenOptions& options)

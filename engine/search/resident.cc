@@ -231,7 +231,7 @@ Status SegmentSource::plan_nav(std::uint32_t slices, ResidentSegment& into, Rang
 }
 
 Result<std::unique_ptr<ResidentSegment>> SegmentSource::load(const SegmentPlan& plan,
-                                                             io::Backend backend) {
+                                                             const io::DeviceOptions& device) {
   auto loaded = std::make_unique<ResidentSegment>(segment_, folder_->manifest());
   // First, so that the copy it needs for a moment is gone before the large arrays come.
   CAIRN_ASSIGN(loaded->entries,
@@ -240,7 +240,7 @@ Result<std::unique_ptr<ResidentSegment>> SegmentSource::load(const SegmentPlan& 
   CAIRN_TRY(plan_codes(codes_, loaded->codes, ranges));
   CAIRN_TRY(plan_refinement(plan.layers, *loaded, ranges));
   CAIRN_TRY(plan_nav(plan.slices, *loaded, ranges));
-  CAIRN_TRY(io::load_streams(folder_->fs(), ranges, backend));
+  CAIRN_TRY(io::load_streams(folder_->fs(), ranges, device));
   math::pq_prepare(loaded->codes.book);
   CAIRN_ASSIGN(auto labels, LabelLookup::open(*folder_, segment_, direct_));
   loaded->labels = std::make_unique<LabelLookup>(std::move(labels));

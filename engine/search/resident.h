@@ -79,7 +79,8 @@ class SegmentSource {
 
   /// Reads what `plan` names, every page verified. O(bytes loaded); beside what it returns at most
   /// a copy of the entry points, or 4 MiB, given back to the system.
-  Result<std::unique_ptr<ResidentSegment>> load(const SegmentPlan& plan, io::Backend backend);
+  Result<std::unique_ptr<ResidentSegment>> load(const SegmentPlan& plan,
+                                                const io::DeviceOptions& device);
 
  private:
   /// A stream file and its reader.

@@ -37,18 +37,24 @@ std::uint64_t limit_of(const OpenOptions& options, std::uint64_t vectors,
 
 }  // namespace
 
-io::Backend device_backend(IoBackend backend) {
-  switch (backend) {
+io::DeviceOptions device_options(const OpenOptions& options) {
+  io::DeviceOptions device{.depth = options.io_depth,
+                           .read_timeout_us = std::int64_t{options.read_timeout_ms} * 1000};
+  switch (options.io) {
     case IoBackend::automatic:
-      return io::Backend::automatic;
+      device.backend = io::Backend::automatic;
+      break;
     case IoBackend::uring:
-      return io::Backend::uring;
+      device.backend = io::Backend::uring;
+      break;
     case IoBackend::pread:
-      return io::Backend::pread;
+      device.backend = io::Backend::pread;
+      break;
     case IoBackend::sync:
-      return io::Backend::sync;
+      device.backend = io::Backend::sync;
+      break;
   }
-  return io::Backend::automatic;
+  return device;
 }
 
 Result<std::unique_ptr<Snapshot>> Snapshot::open(io::Fs& fs, const std::string& path,
@@ -129,7 +135,7 @@ Status Snapshot::load(const OpenOptions& options, std::uint64_t efforts_bytes,
   residents_.reserve(sources.size());
   views_.reserve(sources.size());
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    CAIRN_ASSIGN(auto resident, sources[i].load(plan.segments[i], device_backend(options.io)));
+    CAIRN_ASSIGN(auto resident, sources[i].load(plan.segments[i], device_options(options)));
     views_.push_back(resident->view());
     residents_.push_back(std::move(resident));
   }

@@ -20,8 +20,8 @@
 
 namespace cairn::search {
 
-/// The back end of a device for the one asked for.
-io::Backend device_backend(IoBackend backend);
+/// How a device reads for an index that was opened so.
+io::DeviceOptions device_options(const OpenOptions& options);
 
 /// A block in memory of its own.
 struct OwnBlock {

@@ -40,7 +40,7 @@ struct Streams {
     for (std::size_t i = 0; i < parts.size(); ++i)
       ranges.push_back(
           {files[parts[i].file].get(), id_of(parts[i].file), parts[i].offset, into[i]});
-    CAIRN_TRY(load_streams(fs, ranges, backend));
+    CAIRN_TRY(load_streams(fs, ranges, {.backend = backend}));
     equal = true;
     for (std::size_t i = 0; i < parts.size(); ++i)
       equal &=
@@ -67,7 +67,7 @@ TEST(StreamLoad, FillsRangesInWhateverOrderReadsEnd) {
     EXPECT_TRUE(equal) << seed;
   }
   sim::SimFs fs;
-  EXPECT_TRUE(ok(load_streams(fs, {}, Backend::automatic)));
+  EXPECT_TRUE(ok(load_streams(fs, {}, {})));
 }
 
 TEST(StreamLoad, TheSameOnARealDiskByEveryBackend) {
@@ -120,7 +120,7 @@ TEST(StreamLoad, RefusesARangeBeyondItsFile) {
   const std::size_t pages = (kBytes + 4087) / 4088;
   std::vector<std::byte> one(1);
   const StreamRange range{streams.files[0].get(), id_of(0), pages * 4088, one};
-  const Status loaded = load_streams(fs, {&range, 1}, Backend::automatic);
+  const Status loaded = load_streams(fs, {&range, 1}, {});
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().code, ErrorCode::corrupt);
   EXPECT_EQ(loaded.error().file, "stream0");

@@ -45,6 +45,8 @@ struct SimCore {
   std::uint64_t capacity_bytes = std::numeric_limits<std::uint64_t>::max();
   std::vector<OpRecord> operations;
   std::uint64_t reads = 0;
+  /// Reads of stuck devices that are gone: their buffers may be written to at any time.
+  std::vector<io::ReadOp> left_behind;
   bool power_off = false;
   std::set<NodeId> locked;
   std::map<std::pair<NodeId, std::uint64_t>, std::uint32_t> pins;

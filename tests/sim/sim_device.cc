@@ -22,17 +22,25 @@ class SimDevice final : public io::Device {
       : core_(std::move(core)), files_(std::move(files)), depth_(depth), backend_(backend) {}
 
   ~SimDevice() override {
-    // The contract: what is in flight is waited for. Lost reads end here.
+    // The contract: what is in flight is waited for, but by a device that is stuck.
     const std::lock_guard lock(core_->mutex);
-    for (const Read& read : reads_) complete(read);
+    for (const Read& read : reads_) {
+      if (stuck_) {
+        core_->left_behind.push_back(read.op);
+      } else {
+        complete(read);
+      }
+    }
   }
 
   std::uint32_t depth() const override { return depth_; }
   std::uint32_t in_flight() const override { return static_cast<std::uint32_t>(reads_.size()); }
   io::Backend backend() const override { return backend_; }
+  bool stuck() const override { return stuck_; }
 
   Result<std::uint32_t> submit(std::span<const io::ReadOp> ops) override {
     for (const io::ReadOp& op : ops) CAIRN_TRY(check(op));
+    if (stuck_) return fail(overdue());
     const std::lock_guard lock(core_->mutex);
     const auto count = std::min<std::size_t>(ops.size(), depth_ - in_flight());
     for (const io::ReadOp& op : ops.first(count)) {
@@ -53,6 +61,7 @@ class SimDevice final : public io::Device {
     const Clock::time_point until =
         timeout_us > 0 ? Clock::now() + std::chrono::microseconds(timeout_us) : kNever;
     std::unique_lock lock(core_->mutex);
+    if (stuck_) return fail(overdue());
     const std::size_t need = std::min<std::size_t>({wait_min, in_flight(), done.size()});
     std::uint32_t count = 0;
     for (;;) {
@@ -64,8 +73,13 @@ class SimDevice final : public io::Device {
       for (take = std::max(take, std::min(wanted, ready)); take > 0; --take)
         done[count++] = take_one();
       if (count >= need || timeout_us == 0) return count;
-      if (timeout_us < 0 && std::ranges::all_of(reads_, [](const Read& read) { return read.lost; }))
-        return fail(ErrorCode::io, "waits without a time limit for a read that is lost");
+      // No time passes here: what can only wait for a lost read has waited for as long as it may.
+      if (timeout_us < 0 &&
+          std::ranges::all_of(reads_, [](const Read& read) { return read.lost; })) {
+        if (count > 0) return count;
+        stuck_ = true;
+        return fail(overdue());
+      }
       const bool again = wait_for_delayed(lock, until);
       if (timeout_us > 0 && !again) return count;
     }
@@ -118,6 +132,13 @@ class SimDevice final : public io::Device {
     return {};
   }
 
+  /// Of a lost read; some are, and are all that is in flight.
+  Error overdue() const {
+    return {.code = ErrorCode::io,
+            .what = "a read has not come back of",
+            .file = files_[reads_.front().op.file]->path()};
+  }
+
   int complete(const Read& read) {
     return files_[read.op.file]->fill(read.op.offset, {read.op.buffer, read.op.bytes}, read.fault);
   }
@@ -140,6 +161,7 @@ class SimDevice final : public io::Device {
   std::vector<const SimReadFile*> files_;
   std::uint32_t depth_;
   io::Backend backend_;
+  bool stuck_ = false;
   std::vector<Read> reads_;
 };
 

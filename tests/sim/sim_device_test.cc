@@ -53,7 +53,7 @@ class SimDeviceTest : public ::testing::Test {
     return wrong;
   }
 
-  io::AlignedBytes memory_{kPages * kPage};
+  io::AlignedBuffer memory_ = must(io::AlignedBuffer::create(kPages * kPage));
   std::vector<std::byte> bytes_ = io::random_bytes(kPages * kPage, 31);
   std::unique_ptr<SimFs> fs_;
   std::unique_ptr<io::ReadFile> file_;
@@ -122,10 +122,25 @@ TEST_F(SimDeviceTest, LostReadsNeverCompleteAndATimeLimitHolds) {
     for (const io::ReadDone& one : std::span(more).first(must(device_->reap(more, 1, 1000))))
       EXPECT_NE(one.tag, 4u);
   EXPECT_EQ(device_->in_flight(), 1u);
-  EXPECT_FALSE(device_->reap(more, 1, -1)) << "a wait without a limit would hang: it is an error";
   EXPECT_FALSE(right(4));
   device_.reset();
   EXPECT_TRUE(right(4)) << "the destructor waits for it";
+}
+
+TEST_F(SimDeviceTest, WhatWaitsWithoutALimitForALostReadIsStuck) {
+  make(3, {{.when = {.at = 4}, .kind = ReadFault::Kind::lost}});
+  read_all(1000);
+  std::vector<io::ReadDone> more(kPages);
+  while (device_->in_flight() > 1) must(device_->reap(more, 1, -1));
+  EXPECT_FALSE(device_->stuck());
+  const auto lost = device_->reap(more, 1, -1);
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, ErrorCode::io);
+  EXPECT_TRUE(device_->stuck());
+  EXPECT_FALSE(device_->submit({}));
+  device_.reset();
+  EXPECT_FALSE(right(4)) << "the destructor does not wait";
+  EXPECT_EQ(fs_->complete_left_behind(), 1u);
 }
 
 TEST_F(SimDeviceTest, LateReadsComeAfterTheOthers) {
@@ -185,7 +200,7 @@ TEST_F(SimDeviceTest, RealAndSimulatedFilesDoNotMix) {
 
 TEST_F(SimDeviceTest, FilesFailByThePlanToo) {
   make(3, {{.when = {.at = 0}, .kind = ReadFault::Kind::bit_flip}});
-  ASSERT_TRUE(ok(file_->read(0, memory_.span().first(kPage))));
+  ASSERT_TRUE(ok(file_->read(0, memory_.bytes().first(kPage))));
   EXPECT_EQ(wrong_bytes(0), 1);
   EXPECT_EQ(fs_->reads(), 1u);
 }

@@ -1,5 +1,6 @@
 #include "tests/sim/sim_fs.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -93,6 +94,12 @@ std::unique_ptr<SimFs> SimFs::copy(std::uint64_t seed) const {
   other->disk = core_->disk;
   other->capacity_bytes = core_->capacity_bytes;
   return std::unique_ptr<SimFs>(new SimFs(std::move(other)));
+}
+
+std::size_t SimFs::complete_left_behind() {
+  const std::lock_guard lock(core_->mutex);
+  for (const io::ReadOp& op : core_->left_behind) std::fill_n(op.buffer, op.bytes, std::byte{0xee});
+  return std::exchange(core_->left_behind, {}).size();
 }
 
 std::vector<std::byte> SimFs::bytes(const std::string& path) const {

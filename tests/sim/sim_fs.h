@@ -62,6 +62,9 @@ class SimFs final : public io::Fs {
   std::unique_ptr<SimFs> after_power_loss(std::span<const Fate> fates, std::uint64_t seed) const;
   /// Another file system on a copy of the disk as it is, without faults and with a seed of its own.
   std::unique_ptr<SimFs> copy(std::uint64_t seed) const;
+  /// The reads that stuck devices left behind come back after all, into the memory that was theirs.
+  /// Returns how many.
+  std::size_t complete_left_behind();
   /// Contents of a file, past all faults; empty if there is none.
   std::vector<std::byte> bytes(const std::string& path) const;
   /// Replaces the contents of an existing file, past all faults.

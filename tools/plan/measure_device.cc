@@ -55,10 +55,12 @@ struct Read {
 Result<Read> read_for_a_while(const io::ReadFile& file, const Shape& shape,
                               const std::function<std::uint64_t()>& next) {
   const std::uint32_t depth = shape.depth, bytes = shape.bytes;
-  CAIRN_ASSIGN(const auto memory, io::AlignedBuffer::create(std::size_t{depth} * bytes));
+  io::DeviceMemory reads;
+  CAIRN_ASSIGN(reads.memory, io::AlignedBuffer::create(std::size_t{depth} * bytes));
   const std::array files = {&file};
-  CAIRN_ASSIGN(const auto device, io::posix_fs().make_device(
-                                      files, {.depth = depth, .arena = memory.bytes()}, nullptr));
+  CAIRN_ASSIGN(reads.device, io::posix_fs().make_device(
+                                 files, {.depth = depth, .arena = reads.memory.bytes()}, nullptr));
+  io::Device* const device = reads.device.get();
   std::vector<Clock::time_point> begun(depth);
   std::vector<io::ReadDone> done(depth);
   const auto start_one = [&](std::uint64_t slot) -> Status {
@@ -66,7 +68,7 @@ Result<Read> read_for_a_while(const io::ReadFile& file, const Shape& shape,
     const io::ReadOp op{.file = 0,
                         .bytes = bytes,
                         .offset = next() * bytes,
-                        .buffer = memory.data() + slot * bytes,
+                        .buffer = reads.memory.data() + slot * bytes,
                         .tag = slot};
     CAIRN_TRY(device->submit({&op, 1}));
     return {};

@@ -130,6 +130,39 @@ TEST(SearchFaults, AnswersUnderBadReadsAreRightOrErrors) {
     }
 }
 
+/// A lost read costs the searches on its ring an error, never a wait without end, and no other.
+TEST(SearchFaults, AReadThatNeverComesBackFailsTheSearchesUnderWay) {
+  const auto expected = right_answers();
+  sim::SimFs fs(5);
+  build_on(fs);
+  const auto index = must(search::open_index(fs, kFolder, {}));
+  const sim::ReadFault all_lost{.when = {.sticky = true}, .kind = sim::ReadFault::Kind::lost};
+  for (const std::uint64_t skip : {0, 3, 11}) {
+    fs.faults().add(sim::ReadFault{.when = {.skip = skip}, .kind = sim::ReadFault::Kind::lost});
+    std::vector<SearchRequest> requests;
+    for (std::uint64_t i = 0; i < expected.size(); ++i) requests.push_back(request_of(i));
+    const auto results = index->search_batch(requests, {.reads_in_flight = 8});
+    fs.faults().clear();
+    std::size_t failed = 0;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      EXPECT_TRUE(!results[i] || same_answer(*results[i], expected[i])) << i;
+      if (results[i]) continue;
+      ++failed;
+      EXPECT_TRUE(fails_with(results[i], ErrorCode::io));
+      EXPECT_TRUE(results[i].error().file.ends_with(".blocks")) << results[i].error().to_string();
+    }
+    EXPECT_GT(failed, 0u);
+    EXPECT_GT(fs.complete_left_behind(), 0u);
+    fs.faults().add(all_lost);
+    EXPECT_TRUE(fails_with(index->explain(request_of(1)), ErrorCode::io));
+    fs.faults().clear();
+    EXPECT_GT(fs.complete_left_behind(), 0u);
+    EXPECT_TRUE(same_answer(must(index->search(request_of(0))), expected[0]));
+  }
+  fs.faults().add(all_lost);
+  EXPECT_TRUE(fails_with(search::open_index(fs, kFolder, {}), ErrorCode::io)) << "while it loads";
+}
+
 TEST(SearchFaults, VerifyReportsBadReadsAsProblems) {
   sim::SimFs fs;
   build_on(fs);

@@ -1,0 +1,222 @@
+// Reads that never come back: an empty pipe for io_uring, and memory of which nobody resolves the
+// page faults for a thread that reads.
+#include "io/read_timeout.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "io/block_reader.h"
+#include "io/device.h"
+#include "tests/io/io_test_util.h"
+#include "tests/sim/sim_fs.h"
+
+namespace cairn::io {
+namespace {
+
+constexpr std::uint32_t kPage = 4096;
+constexpr std::int64_t kTimeoutUs = 100'000;
+using Clock = std::chrono::steady_clock;
+
+/// The reading end of a pipe, given out as a file.
+class PipeFile final : public ReadFile {
+ public:
+  PipeFile() { EXPECT_EQ(::pipe2(ends_, O_CLOEXEC), 0); }
+  ~PipeFile() override {
+    ::close(ends_[0]);
+    close_writer();
+  }
+  void close_writer() {
+    if (ends_[1] >= 0) ::close(std::exchange(ends_[1], -1));
+  }
+  Status read(std::uint64_t, std::span<std::byte>) const override { return {}; }
+  std::uint64_t bytes() const override { return std::uint64_t{1} << 30; }
+  const std::string& path() const override { return path_; }
+  int fd() const override { return ends_[0]; }
+  std::uint32_t alignment_bytes() const override { return 1; }
+
+ private:
+  std::string path_ = "pipe";
+  int ends_[2] = {-1, -1};
+};
+
+/// A page that blocks whoever touches it until it is released.
+class HungPage {
+ public:
+  HungPage() : fd_(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC))) {
+    page_ = static_cast<std::byte*>(
+        ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    uffdio_api api{.api = UFFD_API, .features = 0, .ioctls = 0};
+    uffdio_register region{};
+    region.range = {.start = reinterpret_cast<std::uintptr_t>(page_), .len = kPage};
+    region.mode = UFFDIO_REGISTER_MODE_MISSING;
+    works_ = fd_ >= 0 && ::ioctl(fd_, UFFDIO_API, &api) == 0 &&
+             ::ioctl(fd_, UFFDIO_REGISTER, &region) == 0;
+  }
+  ~HungPage() { release(); }  // the page itself stays: it may still be written
+  HungPage(const HungPage&) = delete;
+  void release() {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
+  bool works() const { return works_; }
+  std::byte* data() const { return page_; }
+
+ private:
+  int fd_;
+  std::byte* page_;
+  bool works_ = false;
+};
+
+/// A device with a read that hangs, number 0, and one that does not.
+class HungRead : public ::testing::TestWithParam<Backend> {
+ protected:
+  void SetUp() override {
+    write_file(posix_fs(), dir_.file("plain"), random_bytes(4 * kPage, 1));
+    plain_ = must(posix_fs().open(dir_.file("plain"), false));
+    if (GetParam() == Backend::pread && !hung_page_.works())
+      GTEST_SKIP() << "userfaultfd is refused here";
+    if (GetParam() == Backend::uring) {
+      const auto probe = make_device({}, {.backend = Backend::uring}, nullptr);
+      if (!probe) GTEST_SKIP() << probe.error().to_string();
+    }
+  }
+
+  void open(std::int64_t timeout_us) {
+    const ReadFile* hung = GetParam() == Backend::uring ? &pipe_ : plain_.get();
+    const std::vector<const ReadFile*> files = {plain_.get(), hung};
+    device_ = must(make_device(
+        files, {.backend = GetParam(), .depth = 4, .read_timeout_us = timeout_us}, nullptr));
+  }
+  void submit_hung() {
+    std::byte* into = GetParam() == Backend::uring ? memory_.data() : hung_page_.data();
+    const ReadOp op{.file = 1, .bytes = kPage, .offset = 0, .buffer = into, .tag = 0};
+    ASSERT_EQ(must(device_->submit({&op, 1})), 1u);
+  }
+  void submit_plain() {
+    const ReadOp op{
+        .file = 0, .bytes = kPage, .offset = kPage, .buffer = memory_.data() + kPage, .tag = 1};
+    ASSERT_EQ(must(device_->submit({&op, 1})), 1u);
+  }
+  Result<std::uint32_t> reap(std::int64_t timeout_us) {
+    return device_->reap(done_, 1, timeout_us);
+  }
+  void release() {
+    pipe_.close_writer();
+    hung_page_.release();
+  }
+
+  ScratchDir dir_;
+  HungPage hung_page_;
+  PipeFile pipe_;
+  AlignedBuffer memory_ = must(AlignedBuffer::create(2 * kPage));
+  std::vector<ReadDone> done_{4};
+  std::unique_ptr<ReadFile> plain_;
+  std::unique_ptr<Device> device_;
+};
+
+INSTANTIATE_TEST_SUITE_P(All, HungRead, ::testing::Values(Backend::uring, Backend::pread),
+                         [](const auto& tested) {
+                           return std::string(backend_name(tested.param));
+                         });
+
+TEST_P(HungRead, IsAnErrorAfterItsTime) {
+  open(kTimeoutUs);
+  submit_hung();
+  submit_plain();
+  ASSERT_EQ(must(reap(-1)), 1u);
+  EXPECT_EQ(done_[0].tag, 1u);
+  EXPECT_FALSE(device_->stuck());
+  const auto start = Clock::now();
+  const auto lost = reap(-1);
+  EXPECT_GE(Clock::now() - start, std::chrono::microseconds(kTimeoutUs / 2));
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, ErrorCode::io);
+  EXPECT_NE(lost.error().file.find(GetParam() == Backend::uring ? "pipe" : "plain"),
+            std::string::npos)
+      << lost.error().to_string();
+  EXPECT_TRUE(device_->stuck());
+  EXPECT_FALSE(reap(0)) << "for ever";
+  const ReadOp op{.file = 0, .bytes = kPage, .buffer = memory_.data() + kPage};
+  EXPECT_FALSE(device_->submit({&op, 1}));
+  const auto closing = Clock::now();
+  device_.reset();
+  EXPECT_LT(Clock::now() - closing, std::chrono::seconds(5)) << "it does not wait";
+  release();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // what was left behind comes back
+}
+
+TEST_P(HungRead, IsSeenAmongReadsThatComeBack) {
+  open(kTimeoutUs);
+  submit_hung();
+  const auto start = Clock::now();
+  bool seen = false;
+  while (!seen && Clock::now() - start < std::chrono::seconds(20)) {
+    submit_plain();
+    while (!seen && device_->in_flight() > 1) seen = !reap(-1);
+  }
+  EXPECT_TRUE(seen);
+  EXPECT_TRUE(device_->stuck());
+  release();
+}
+
+TEST_P(HungRead, IsWaitedForWithoutALimit) {
+  open(0);
+  submit_hung();
+  EXPECT_EQ(must(reap(2 * kTimeoutUs)), 0u);
+  EXPECT_FALSE(device_->stuck());
+  release();
+  EXPECT_EQ(must(reap(-1)), 1u);
+}
+
+TEST_P(HungRead, ThatComesBackInTimeIsAsAnyOther) {
+  open(20'000'000);
+  submit_hung();
+  std::thread releases([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    release();
+  });
+  EXPECT_EQ(must(reap(-1)), 1u);
+  releases.join();
+  EXPECT_EQ(device_->in_flight(), 0u);
+  submit_plain();
+  EXPECT_EQ(must(reap(-1)), 1u);
+}
+
+TEST(ReadTimeoutOptions, AreChecked) {
+  EXPECT_EQ(
+      make_device({}, {.backend = Backend::sync, .read_timeout_us = -1}, nullptr).error().code,
+      ErrorCode::invalid_argument);
+}
+
+/// The memory of a reader outlives it when the kernel may still write there.
+TEST(StuckReader, LeavesItsBuffersBehind) {
+  sim::SimFs fs(1);
+  const layout::PageId id{7, 0, 1};
+  std::vector<std::byte> page(kPage);
+  layout::seal_page(page, id);
+  write_file(fs, "blocks", page);
+  const auto file = must(fs.open("blocks", true));
+  const BlockFile blocks{.file = file.get(), .identity = 7, .generation = 1};
+  auto reader = must(BlockReader::create(fs, {&blocks, 1}, {.buffers = 2}, nullptr, nullptr));
+  fs.faults().add(sim::ReadFault{.kind = sim::ReadFault::Kind::lost});
+  const BlockRequest request{.file = 0, .block = 0, .token = 1};
+  ASSERT_EQ(reader->request({&request, 1}), 1u);
+  std::vector<BlockArrival> arrivals(2);
+  const auto lost = reader->collect(arrivals, 1, -1);
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, ErrorCode::io);
+  EXPECT_EQ(lost.error().file, "blocks");
+  reader.reset();
+  EXPECT_EQ(fs.complete_left_behind(), 1u);  // memory that was given back would be a crash
+}
+
+}  // namespace
+}  // namespace cairn::io
