@@ -210,7 +210,7 @@ void BlockReader::submit_prepared() {
     Error error = taken ? Error{.code = ErrorCode::busy, .what = "the device took no read of"}
                         : taken.error();
     error.block = buffers_[buffer].block;
-    error = std::move(error).in_file(files_[buffers_[buffer].file].file->path());
+    error = Error(std::move(error).in_file(files_[buffers_[buffer].file].file->path()));
     settle(buffer, &error);
   }
   prepared_.clear();
