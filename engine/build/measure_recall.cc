@@ -48,6 +48,7 @@ Status measure_recall(const Job& job, layout::Manifest& manifest,
   CalibrateOptions options;
   options.rows = job.options.calibration_rows;
   options.seed = job.seed(Stream::calibration);
+  options.read_timeout_ms = job.options.read_timeout_ms;
   const std::uint64_t memory = job.options.memory_bytes, searches = search_bytes(memory);
   options.threads = static_cast<std::uint32_t>(
       std::min<std::uint64_t>(job.options.threads, searches / kSearchBytesAThread));

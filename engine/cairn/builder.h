@@ -75,6 +75,7 @@ struct BuildOptions {
   /// CalibrateOptions. In what of the index fits into memory_bytes beside the searches: it decides
   /// which states are measured, and so the bytes of the calibration. 0: it is not measured.
   std::uint32_t calibration_rows = 1000;
+  std::uint32_t read_timeout_ms = kReadTimeoutMs;  // of the searches that measure recall
   /// The graph that comes with the vectors in place of one that is built: its edges stand as they
   /// are, nearest first, and only rows that have more than `degree` are pruned. Partitions then
   /// decide on memory and on the order on disk alone. invalid_argument for a source without edges.

@@ -20,8 +20,9 @@ struct CalibrateOptions {
   /// The states of memory that fit are measured: codes alone, then each further part that a memory
   /// limit would add. 0: half of what the process may use.
   std::uint64_t memory_bytes = 0;
-  std::uint32_t threads = 0;  // 0: all of the machine
-  std::uint64_t seed = 1;     // which rows
+  std::uint32_t threads = 0;                       // 0: all of the machine
+  std::uint64_t seed = 1;                          // which rows
+  std::uint32_t read_timeout_ms = kReadTimeoutMs;  // as OpenOptions
   /// Called now and then with the share that is done, 0 to 1; false cancels.
   std::function<bool(double share)> progress = {};
 };

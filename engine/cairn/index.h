@@ -45,7 +45,7 @@ struct OpenOptions {
   /// the next search opens another; 0: no limit. What the lost reads may still write to stays
   /// allocated. Not for IoBackend::sync, nor for what is not a search, but for loading: these read
   /// on the calling thread.
-  std::uint32_t read_timeout_ms = 60'000;
+  std::uint32_t read_timeout_ms = kReadTimeoutMs;
   /// Called from any thread that opens or searches.
   std::function<void(const std::string& line)> log = {};
 };

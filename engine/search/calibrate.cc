@@ -97,13 +97,14 @@ class Calibrator {
       return fail({.code = ErrorCode::over_limit,
                    .what = "calibrate in " + std::to_string(options_.memory_bytes) + " bytes",
                    .expected = "at least " + std::to_string(limit) + " bytes"});
-    OpenOptions open;
-    open.memory_limit_bytes = limit;
-    return Snapshot::open(fs_, folder_, open, false);
+    return Snapshot::open(
+        fs_, folder_, {.memory_limit_bytes = limit, .read_timeout_ms = options_.read_timeout_ms},
+        false);
   }
 
   Result<std::unique_ptr<Snapshot>> open(const SegmentPlan& state) const {
-    return Snapshot::open(fs_, folder_, {}, false, state);
+    return Snapshot::open(fs_, folder_, {.read_timeout_ms = options_.read_timeout_ms}, false,
+                          state);
   }
 
   /// One for all states: they read the same blocks. `index_bytes`: of the largest state.

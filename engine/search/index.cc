@@ -55,8 +55,7 @@ class OpenIndex final : public Index {
   OpenIndex(std::unique_ptr<Snapshot> snapshot, const OpenOptions& options)
       : snapshot_(std::move(snapshot)),
         direct_(options.direct),
-        device_(device_options(options)),
-        pool_(*snapshot_, totals_, device_options(options), options.log) {}
+        pool_(*snapshot_, totals_, snapshot_->device(), options.log) {}
 
   /// Makes the first driver: an I/O backend that does not work is an error of open().
   Status start() {
@@ -115,7 +114,7 @@ class OpenIndex final : public Index {
       CAIRN_TRY(snapshot_->check(request));
       if (request.deadline)
         return fail(ErrorCode::invalid_argument, "explain: a deadline, which telling would miss");
-      return explain_search(*snapshot_, request, device_, totals_);
+      return explain_search(*snapshot_, request, snapshot_->device(), totals_);
     });
   }
 
@@ -164,7 +163,6 @@ class OpenIndex final : public Index {
 
   std::unique_ptr<Snapshot> snapshot_;
   bool direct_;
-  io::DeviceOptions device_;
   mutable IoTotals totals_;
   mutable ContextPool pool_;
   std::string backend_;

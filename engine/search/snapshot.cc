@@ -35,8 +35,6 @@ std::uint64_t limit_of(const OpenOptions& options, std::uint64_t vectors,
   return default_limit(parts, base_bytes, process_memory_bytes());
 }
 
-}  // namespace
-
 io::DeviceOptions device_options(const OpenOptions& options) {
   io::DeviceOptions device{.depth = options.io_depth,
                            .read_timeout_us = std::int64_t{options.read_timeout_ms} * 1000};
@@ -57,10 +55,13 @@ io::DeviceOptions device_options(const OpenOptions& options) {
   return device;
 }
 
+}  // namespace
+
 Result<std::unique_ptr<Snapshot>> Snapshot::open(io::Fs& fs, const std::string& path,
                                                  const OpenOptions& options, bool efforts,
                                                  std::optional<SegmentPlan> loaded) {
   CAIRN_ASSIGN(auto snapshot, open_files(fs, path, options.direct));
+  snapshot->device_ = device_options(options);
   std::optional<layout::Calibration> calibration;
   if (efforts) {
     CAIRN_ASSIGN(calibration, snapshot->readable_calibration(options));
@@ -135,7 +136,7 @@ Status Snapshot::load(const OpenOptions& options, std::uint64_t efforts_bytes,
   residents_.reserve(sources.size());
   views_.reserve(sources.size());
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    CAIRN_ASSIGN(auto resident, sources[i].load(plan.segments[i], device_options(options)));
+    CAIRN_ASSIGN(auto resident, sources[i].load(plan.segments[i], device_));
     views_.push_back(resident->view());
     residents_.push_back(std::move(resident));
   }

@@ -20,9 +20,6 @@
 
 namespace cairn::search {
 
-/// How a device reads for an index that was opened so.
-io::DeviceOptions device_options(const OpenOptions& options);
-
 /// A block in memory of its own.
 struct OwnBlock {
   io::AlignedBuffer buffer;
@@ -59,6 +56,8 @@ class Snapshot {
   /// See Index::effort.
   Result<SearchEffort> effort(std::uint32_t k, double recall) const;
   std::span<const Segment> segments() const { return views_; }
+  /// How blocks are read, by the options that it was opened with.
+  const io::DeviceOptions& device() const { return device_; }
   const ResidentSegment& resident(std::uint32_t segment) const { return *residents_[segment]; }
   std::span<const io::BlockFile> block_files() const { return block_files_; }
   io::BlockCache* cache() const { return cache_.get(); }
@@ -97,6 +96,7 @@ class Snapshot {
   std::uint64_t base_ram_bytes() const;
 
   IndexFolder folder_;
+  io::DeviceOptions device_;
   QueryLimits limits_;
   EffortTable efforts_;
   std::optional<Error> calibration_damage_;

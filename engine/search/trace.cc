@@ -60,8 +60,10 @@ class Tracer {
     for (std::size_t i = 0; i < lanes; ++i) lanes_.emplace_back(snapshot_.limits());
     const auto buffers = static_cast<std::uint32_t>(lanes * outstanding_max_);
     arrivals_.resize(buffers);
+    io::DeviceOptions device = snapshot_.device();
+    device.depth = kDepth;
     CAIRN_ASSIGN(reader_, io::BlockReader::create(snapshot_.folder().fs(), snapshot_.block_files(),
-                                                  {.buffers = buffers, .device = {.depth = kDepth}},
+                                                  {.buffers = buffers, .device = device},
                                                   options_.cache, nullptr));
     return {};
   }

@@ -10,6 +10,9 @@
 
 namespace cairn {
 
+/// How long a search waits for a block unless told otherwise: see OpenOptions::read_timeout_ms.
+inline constexpr std::uint32_t kReadTimeoutMs = 60'000;
+
 enum class DType : std::uint8_t { u8 = 1, i8 = 2, f32 = 3 };
 
 /// Distances are ascending: squared l2; 1 - dot; 1 - cosine similarity.
