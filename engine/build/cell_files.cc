@@ -76,6 +76,8 @@ bool take_list(const std::byte*& at, const std::byte* end, std::uint32_t place,
     for (std::uint64_t i = 0; i < counts[rank]; ++i) {
       std::uint64_t target = 0, step = 0;
       if (!layout::take_leb(at, end, target) || !layout::take_leb(at, end, step)) return false;
+      // Sums of two differences within 33 and 17 bits do not overflow.
+      if (target >> 33 != 0 || step >> 17 != 0) return false;
       const std::int64_t to = place + layout::unzigzag(target);
       distance += layout::unzigzag(step);
       if (to < 0 || static_cast<std::uint64_t>(to) >= targets || distance < 0 || distance > 0xffff)

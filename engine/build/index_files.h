@@ -59,6 +59,7 @@ class IndexFiles {
 
 /// A writer's state as words of a record, appended and taken back from `at` on.
 void append_state(const io::PageWriterState& state, Journal::Words& words);
-io::PageWriterState take_state(std::span<const std::uint64_t> words, std::size_t& at);
+/// corrupt where no state stands at `at`.
+Result<io::PageWriterState> take_state(std::span<const std::uint64_t> words, std::size_t& at);
 
 }  // namespace cairn::build

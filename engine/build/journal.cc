@@ -24,6 +24,28 @@ std::uint64_t checksum_of(std::span<const std::byte> record, std::uint64_t offse
 
 }  // namespace
 
+std::uint32_t words_min(Unit kind) {
+  switch (kind) {
+    case Unit::head:
+      return 6;
+    case Unit::sample:
+    case Unit::cells:
+    case Unit::merge:
+    case Unit::repair:
+      return 2;
+    case Unit::spool:
+    case Unit::stream:
+      return 5;
+    case Unit::link:
+    case Unit::plan:
+      return 8;
+    case Unit::done:
+      return 11;
+    default:
+      return 0;
+  }
+}
+
 Result<Journal> Journal::open(io::Fs& fs, const std::string& folder) {
   Journal journal(fs, folder);
   CAIRN_ASSIGN(const bool exists, fs.exists(journal.path()));
@@ -67,6 +89,7 @@ std::uint64_t Journal::parse(std::span<const std::byte> bytes) {
     RecordHeader header;
     std::memcpy(&header, bytes.data() + at, sizeof header);
     if (header.words > (bytes.size() - at - sizeof header) / 8) break;
+    if (header.words < words_min(static_cast<Unit>(header.kind))) break;
     const std::uint64_t size = sizeof header + std::uint64_t{header.words} * 8;
     if (checksum_of(bytes.subspan(at, size), at) != header.checksum) break;
     Words words(header.words);

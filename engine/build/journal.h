@@ -39,6 +39,10 @@ enum class Unit : std::uint32_t {
   spool,  // vectors handed over by the caller
 };
 
+/// Words that a record of a kind has at least, so that who reads it need not ask. A record of fewer
+/// is another builder's: it ends the journal.
+std::uint32_t words_min(Unit kind);
+
 class Journal {
  public:
   using Words = std::vector<std::uint64_t>;

@@ -44,14 +44,22 @@ Status Spool::go_on(const Journal::Words& words) {
                  .expected = "dimension " + std::to_string(words[3]) + " and " +
                              std::string(dtype_name(static_cast<DType>(words[4]))) +
                              " as before, or a fresh build"});
+  if (words[0] > kRowsMax)
+    return fail({.code = ErrorCode::corrupt,
+                 .what = "go on adding to an unfinished build",
+                 .file = temp_.folder(),
+                 .found = std::to_string(words[0]) + " vectors",
+                 .expected = "at most " + std::to_string(kRowsMax)});
   count_ = synced_rows_ = words[0];
   labelled_ = words[1] != 0;
   sealed_ = words[2] != 0;
   if (sealed_) return {};
   std::size_t at = this->words(false).size();
-  CAIRN_ASSIGN(rows_, temp_.resume(rows_name(), take_state(words, at)));
+  CAIRN_ASSIGN(const auto rows, take_state(words, at));
+  CAIRN_ASSIGN(rows_, temp_.resume(rows_name(), rows));
   if (labelled_) {
-    CAIRN_ASSIGN(labels_, temp_.resume(labels_name(), take_state(words, at)));
+    CAIRN_ASSIGN(const auto labels, take_state(words, at));
+    CAIRN_ASSIGN(labels_, temp_.resume(labels_name(), labels));
   }
   return {};
 }

@@ -1,10 +1,9 @@
-// The headers of codes and navigation, rows of navigation, entries, and calibrations. The first
-// byte chooses; the next fields are what the manifest would say of the file.
+// The headers of codes and navigation, rows of navigation, and entries. The first byte chooses; the
+// next fields are what the manifest would say of the file.
 #include "layout/streams.h"
 
 #include <array>
 
-#include "layout/calibration.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace {
@@ -70,25 +69,12 @@ void entries(fuzz::Input input) {
   }
 }
 
-void calibration(fuzz::Input input) {
-  const auto decoded = decode_calibration(input.rest());
-  if (!decoded) return;
-  const auto bytes = encode_calibration(*decoded);
-  FUZZ_REQUIRE(std::equal(bytes.begin(), bytes.end(), input.rest().begin(), input.rest().end()));
-  for (const Curve& curve : decoded->curves)
-    FUZZ_REQUIRE(!curve.points.empty() && curve.points.back().recall <= 1);
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);
   const auto choice = input.take<std::uint8_t>();
   const bool agree = (choice & 0x80) != 0;
-  if ((choice & 0x40) != 0) {
-    calibration(input);
-    return 0;
-  }
   switch (choice & 3) {
     case 0:
       codes(input, agree);

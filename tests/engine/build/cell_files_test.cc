@@ -1,7 +1,9 @@
 #include "engine/build/cell_files.h"
 
+#include <array>
 #include <random>
 
+#include "layout/leb128.h"
 #include "tests/engine/build/build_test_util.h"
 
 namespace cairn::build {
@@ -95,6 +97,21 @@ TEST(EdgeList, OfAnyBytesIsRefusedOrSound) {
     for (const RankedEdge& edge : edges) EXPECT_LT(edge.target, 50U);
   }
   EXPECT_GT(taken, 100U);
+}
+
+// Differences of 64 bits come from no writer, and added to a place they overflow.
+TEST(EdgeList, IsRefusedWhereADifferenceIsTooLarge) {
+  for (const int which : {0, 1}) {
+    std::array<std::byte, 32> bytes{};
+    std::byte* end = bytes.data();
+    for (const std::uint64_t value :
+         {std::uint64_t{1}, std::uint64_t{0}, std::uint64_t{0}, which == 0 ? ~std::uint64_t{1} : 0,
+          which == 1 ? ~std::uint64_t{1} : 0})
+      end = layout::put_leb(end, value);
+    const std::byte* at = bytes.data();
+    std::vector<RankedEdge> edges;
+    EXPECT_FALSE(take_list(at, end, 500, 70'000, edges)) << which;
+  }
 }
 
 TEST(Offer, ReadsBackAndIsRefusedWhereItWasCutOff) {

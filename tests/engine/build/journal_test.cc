@@ -20,7 +20,7 @@ Words words_of(std::uint64_t unit) {
 
 void append_many(Journal& journal, std::uint64_t first, std::uint64_t count) {
   for (std::uint64_t unit = first; unit < first + count; ++unit)
-    ASSERT_TRUE(ok(journal.append(Unit::link, unit, words_of(unit))));
+    ASSERT_TRUE(ok(journal.append(Unit::scatter, unit, words_of(unit))));
 }
 
 /// Whether exactly units [0, count) are there.
@@ -28,11 +28,11 @@ void expect_units(const Journal& journal, std::uint64_t count) {
   EXPECT_EQ(journal.size(), count);
   EXPECT_EQ(journal.empty(), count == 0);
   for (std::uint64_t unit = 0; unit < count; ++unit) {
-    const Words* words = journal.find(Unit::link, unit);
+    const Words* words = journal.find(Unit::scatter, unit);
     ASSERT_NE(words, nullptr) << "unit " << unit;
     EXPECT_EQ(*words, words_of(unit));
   }
-  EXPECT_EQ(journal.find(Unit::link, count), nullptr);
+  EXPECT_EQ(journal.find(Unit::scatter, count), nullptr);
   EXPECT_EQ(journal.find(Unit::merge, 0), nullptr);
 }
 
@@ -69,9 +69,9 @@ TEST(Journal, KeepsItsRecords) {
 TEST(Journal, TakesTheLastRecordOfAUnit) {
   Written written(2);
   Journal journal = must(Journal::open(written.fs, kFolder));
-  ASSERT_TRUE(ok(journal.append(Unit::link, 1, {5, 6})));
-  EXPECT_EQ(*journal.find(Unit::link, 1), (Words{5, 6}));
-  EXPECT_EQ(*must(Journal::open(written.fs, kFolder)).find(Unit::link, 1), (Words{5, 6}));
+  ASSERT_TRUE(ok(journal.append(Unit::scatter, 1, {5, 6})));
+  EXPECT_EQ(*journal.find(Unit::scatter, 1), (Words{5, 6}));
+  EXPECT_EQ(*must(Journal::open(written.fs, kFolder)).find(Unit::scatter, 1), (Words{5, 6}));
 }
 
 TEST(Journal, EndsBeforeARecordThatWasCutOff) {
@@ -122,6 +122,26 @@ TEST(Journal, TakesNoRecordFromAnotherPlace) {
   expect_units(must(Journal::open(moved.fs, kFolder)), 0);
 }
 
+// Who reads a record takes the words of its kind as there.
+TEST(Journal, EndsBeforeARecordOfTooFewWords) {
+  for (const Unit kind : {Unit::head, Unit::sample, Unit::cells, Unit::link, Unit::merge,
+                          Unit::repair, Unit::stream, Unit::plan, Unit::done, Unit::spool}) {
+    const std::uint32_t least = words_min(kind);
+    ASSERT_GT(least, 0U);
+    for (std::uint32_t words = 0; words < least + 2; ++words) {
+      Written written(1);
+      {
+        Journal journal = must(Journal::open(written.fs, kFolder));
+        ASSERT_TRUE(ok(journal.append(kind, 0, Words(words, 7))));
+        append_many(journal, 1, 1);
+      }
+      const Journal journal = must(Journal::open(written.fs, kFolder));
+      EXPECT_EQ(journal.size(), words < least ? 1U : 3U) << words << " words";
+      EXPECT_EQ(journal.find(kind) != nullptr, words >= least);
+    }
+  }
+}
+
 /// What was appended before a loss of power is there, and at most one record more.
 TEST(Journal, SurvivesALossOfPower) {
   constexpr std::uint64_t kRecords = 6;
@@ -141,7 +161,7 @@ TEST(Journal, SurvivesALossOfPower) {
           sim::FsFault{.when = {.at = at + 1}, .kind = sim::FsFault::Kind::power_off, .error = 5});
       std::uint64_t appended = 0;
       if (auto journal = Journal::open(fs, kFolder))
-        while (appended < kRecords && journal->append(Unit::link, appended, words_of(appended)))
+        while (appended < kRecords && journal->append(Unit::scatter, appended, words_of(appended)))
           ++appended;
       const std::size_t pending = fs.pending().size();
       std::vector<sim::Fate> fates(pending);
