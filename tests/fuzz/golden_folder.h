@@ -23,10 +23,12 @@ namespace cairn::fuzz {
 
 inline constexpr char kFolder[] = "index";
 
+/// All but PINS, which is empty.
 using Files = std::map<std::string, std::vector<std::byte>>;
 
 inline void put_files(sim::SimFs& fs, const Files& files) {
   FUZZ_REQUIRE(fs.make_dir(kFolder).has_value());
+  FUZZ_REQUIRE(fs.create(std::string(kFolder) + "/" + layout::kPinsName).has_value());
   for (const auto& [name, bytes] : files) {
     const std::string path = std::string(kFolder) + "/" + name;
     FUZZ_REQUIRE(fs.create(path).has_value());
@@ -62,7 +64,7 @@ inline Files golden_files(const std::string& name) {
     bytes.resize(raw.size());
     if (!raw.empty()) std::memcpy(bytes.data(), raw.data(), raw.size());
   }
-  FUZZ_REQUIRE(files.contains(layout::kManifestName));
+  FUZZ_REQUIRE(files.contains(layout::kManifestName) && files.erase(layout::kPinsName) == 1);
   sim::SimFs fs;
   put_files(fs, files);
   FUZZ_REQUIRE(build::replace_calibration(fs, kFolder, sample_calibration()).has_value());
@@ -70,6 +72,7 @@ inline Files golden_files(const std::string& name) {
   const auto names = fs.list(kFolder);
   FUZZ_REQUIRE(names.has_value());
   for (const std::string& file : *names) with[file] = fs.bytes(std::string(kFolder) + "/" + file);
+  with.erase(layout::kPinsName);
   return with;
 }
 
