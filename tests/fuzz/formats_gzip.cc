@@ -48,9 +48,9 @@ void append_member(std::span<const std::byte> content, std::vector<std::byte>& f
   stream.next_out = reinterpret_cast<Bytef*>(packed.data());
   stream.avail_out = static_cast<uInt>(packed.size());
   FUZZ_REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  packed.resize(packed.size() - stream.avail_out);
+  const auto used = std::span(packed).first(packed.size() - stream.avail_out);
   deflateEnd(&stream);
-  file.insert(file.end(), packed.begin(), packed.end());
+  file.insert(file.end(), used.begin(), used.end());
 }
 
 /// What is packed reads as it does unpacked, from a source that does not know its size either.

@@ -1,8 +1,8 @@
 // A whole index of which one file is not what was written: opened, searched, fetched from, scanned
 // and verified. Bytes of the input:
 //   flags   bit 0 puts checksums, digest and length right in file and manifest, so that what lies
-//           behind them is reached; bit 1 chooses the index, bit 2 a small memory limit,
-//           bit 3 an examination, bit 4 takes what is left for the whole file, not for edits of it
+//           behind them is reached; bit 1 chooses the index, bit 2 a small memory limit, bits 3 and
+//           5 an examination, bit 4 takes what is left for the whole file, not for edits of it
 //   file    by name
 //   length  of the file's stream, added to what it was; 0 most often
 //   edits   see apply_edits
@@ -219,7 +219,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   if (right) {
-    look_into(**index, (flags & 8) != 0);
+    look_into(**index, (flags & 0x28) == 0x28);  // thirty times as slow
     return 0;
   }
   const Answers answers = ask(**index);
