@@ -60,21 +60,25 @@ void stream(const Case& of, const io::ReadFile& file) {
   }
   const auto payload = payload_of(of);
   FUZZ_REQUIRE(of.count <= of.stream_bytes && of.offset <= of.stream_bytes - of.count);
-  FUZZ_REQUIRE(of.count == 0 ||
-               std::memcmp(into.data(), payload.data() + of.offset, of.count) == 0);
+  if (of.count == 0) return;
+  FUZZ_REQUIRE(std::memcmp(into.data(), payload.data() + of.offset, of.count) == 0);
+  const std::size_t each = of.id.payload_bytes();
+  for (auto page = of.offset / each; page <= (of.offset + of.count - 1) / each; ++page)
+    FUZZ_REQUIRE(fuzz::is_sealed(of.bytes, of.id, page));
 }
 
 void scan(const Case& of, const io::ReadFile& file) {
   std::uint64_t visited = 0, bad = 0;
+  const auto sealed = [&](std::uint64_t page) { return fuzz::is_sealed(of.bytes, of.id, page); };
   const auto summary = io::scan_pages(
       file, of.id,
-      [&](std::uint64_t, std::span<const std::byte> page) {
-        FUZZ_REQUIRE(page.size() == of.id.page_bytes);
+      [&](std::uint64_t number, std::span<const std::byte> page) {
+        FUZZ_REQUIRE(page.size() == of.id.page_bytes && sealed(number));
         ++visited;
         return Status{};
       },
       [&](const Error& error) {
-        FUZZ_REQUIRE(error.code == ErrorCode::corrupt);
+        FUZZ_REQUIRE(error.code == ErrorCode::corrupt && error.block && !sealed(*error.block));
         ++bad;
         return Status{};
       });
