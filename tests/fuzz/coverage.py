@@ -67,11 +67,12 @@ def main(arguments):
     print(f"{'decoder':36} {'lines':>6} {'corpora':>8}" + ("  and tests" if tests else "")
           + "  missed")
     all_lines = all_reached = all_either = 0
+    absent = [name for name in DECODERS if not corpora.get(name)]
     for name in DECODERS:
-        lines = corpora.get(name, {})
-        if not lines:
-            print(f"{name}: not in any program", file=sys.stderr)
-            return 1
+        if name in absent:
+            print(f"{name:36} not in these programs")
+            continue
+        lines = corpora[name]
         missed = sorted(line for line, count in lines.items() if count == 0)
         reached = len(lines) - len(missed)
         other = tests.get(name, {}) if tests else {}
@@ -82,9 +83,9 @@ def main(arguments):
         print(f"{name:36} {len(lines):6} {reached / len(lines):8.1%}"
               + (f" {either / len(lines):10.1%}" if tests else "") + f"  {shown}")
     share = all_reached / all_lines
-    print(f"fuzz coverage: {share:.2%} of {all_lines} lines of {len(DECODERS)} decoders"
+    print(f"fuzz coverage: {share:.2%} of {all_lines} lines of {len(DECODERS) - len(absent)} decoders"
           + (f", with unit tests {all_either / all_lines:.2%}" if tests else ""))
-    return 0 if share >= SHARE_MIN else 1
+    return 0 if share >= SHARE_MIN and not absent else 1
 
 
 if __name__ == "__main__":
