@@ -36,35 +36,41 @@ class Run:
 
 
 class Builder:
-    """`cairn build` of one input with one list of arguments, into any folder."""
+    """`cairn build` of one input with one list of arguments, into any folder; or `cairn import`,
+    when `source` is what it is called with before --index."""
 
-    def __init__(self, cairn, inputs, arguments):
+    def __init__(self, cairn, inputs, arguments, source=None):
         self.cairn = str(pathlib.Path(cairn).resolve())
         self.arguments = list(arguments)
-        self.inputs = [str(pathlib.Path(path).resolve()) for path in inputs]
+        inputs = [str(pathlib.Path(path).resolve()) for path in inputs]
+        self.source = source or ["build", *[word for path in inputs for word in ("--input", path)]]
 
-    def command(self, index):
-        inputs = [word for path in self.inputs for word in ("--input", path)]
-        return [self.cairn, "build", *inputs, "--index", str(index), "--quiet", "--json",
-                "--progress", "json", *self.arguments]
+    def command(self, index, more=()):
+        return [self.cairn, *self.source, "--index", str(index), "--quiet", "--json",
+                "--progress", "json", *self.arguments, *more]
 
-    def run(self, index, kill_after_s=None, on_phase=None, on_line=None):
-        """Runs to its end. `kill_after_s`: sends SIGKILL then. `on_phase(name)` is asked at the
-        first line of every phase, `on_line()` at every line of progress; true kills."""
-        with subprocess.Popen(self.command(index), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE) as child:
-            try:
-                return watch(child, kill_after_s, on_phase, on_line)
-            except BaseException:
-                if child.returncode is None:
-                    child.kill()
-                raise
+    def run(self, index, more=(), **how):
+        """Runs to its end or as run_command() is told; `more`: arguments of this run alone."""
+        return run_command(self.command(index, more), **how)
 
     def verify(self, index):
         """Nothing when `cairn verify` accepts the index, else what it says."""
         done = subprocess.run([self.cairn, "verify", str(index), "--quiet"], text=True,
                               capture_output=True, check=False)
         return "" if done.returncode == 0 else f"verify: {done.stderr.strip() or done.stdout}"
+
+
+def run_command(command, kill_after_s=None, on_phase=None, on_line=None, on_tick=None):
+    """Runs to its end. `kill_after_s`: sends SIGKILL then. Asked for the seconds after which to
+    kill, None: not for now: `on_phase(name)` at the first line of every phase, `on_line()` at every
+    line of progress, `on_tick()` every millisecond."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        try:
+            return watch(child, kill_after_s, Lines(on_phase, on_line), on_tick)
+        except BaseException:
+            if child.returncode is None:
+                child.kill()
+            raise
 
 
 class Lines:
@@ -75,9 +81,9 @@ class Lines:
         self.rest, self.errors, self.phases = b"", [], []
 
     def add(self, piece):
-        """Whether a callback asks for the end."""
+        """Seconds after which a callback asks for the end; None: it does not."""
         *lines, self.rest = (self.rest + piece).split(b"\n")
-        kill = False
+        asked = []
         for line in lines:
             phase = phase_of(line)
             if phase is None:
@@ -85,9 +91,11 @@ class Lines:
                 continue
             if not self.phases or self.phases[-1] != phase:
                 self.phases.append(phase)
-                kill = kill or bool(self.on_phase and self.on_phase(phase))
-            kill = kill or bool(self.on_line and self.on_line())
-        return kill
+                if self.on_phase:
+                    asked.append(self.on_phase(phase))
+            if self.on_line:
+                asked.append(self.on_line())
+        return min((after_s for after_s in asked if after_s is not None), default=None)
 
 
 def phase_of(line):
@@ -98,26 +106,34 @@ def phase_of(line):
         return None
 
 
-def watch(child, kill_after_s, on_phase, on_line):
+def watch(child, kill_after_s, lines, on_tick):
     start = time.monotonic()
-    lines, out = Lines(on_phase, on_line), b""
+    out, killed = b"", False
     deadline = None if kill_after_s is None else start + kill_after_s
+
+    def ask(after_s):
+        nonlocal deadline
+        if after_s is not None and not killed:
+            at = time.monotonic() + after_s
+            deadline = at if deadline is None else min(deadline, at)
+
     pipes = [child.stdout, child.stderr]
     while pipes:
         wait_s = None if deadline is None else max(0.0, deadline - time.monotonic())
-        ready = select.select(pipes, [], [], wait_s)[0]
-        kill = deadline is not None and time.monotonic() >= deadline
-        for pipe in ready:
+        if on_tick and not killed:
+            ask(on_tick())
+            wait_s = 0.001
+        for pipe in select.select(pipes, [], [], wait_s)[0]:
             piece = os.read(pipe.fileno(), 65536)
             if not piece:
                 pipes.remove(pipe)
             elif pipe is child.stdout:
                 out += piece
             else:
-                kill = lines.add(piece) or kill
-        if kill:
+                ask(lines.add(piece))
+        if deadline is not None and time.monotonic() >= deadline:
             os.kill(child.pid, signal.SIGKILL)  # a child not waited for keeps its id
-            deadline, lines.on_phase, lines.on_line = None, None, None
+            deadline, killed = None, True
     # wait4 gives the resources of a child that was killed too.
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -152,6 +168,21 @@ def difference(expected, folder):
 def drop(index):
     for path in (pathlib.Path(index), pathlib.Path(f"{index}.building")):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def is_about_room(message):
+    """full: the disk was; refused: the plan did not fit; None: another error."""
+    if "no_space" in message or "No space left" in message:
+        return "full"
+    if "over_limit" in message and ("disk" in message or "room" in message):
+        return "refused"
+    return None
+
+
+def needed_bytes(run):
+    """Peak of work folder and index, by the build's own report."""
+    report = json.loads(run.out)
+    return max(report["disk_peak_bytes"], report["disk_bytes"])
 
 
 def print_table(header, rows):

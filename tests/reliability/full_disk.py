@@ -15,99 +15,14 @@ The table goes to standard error, one JSON object to standard output. Exit code 
 import argparse
 import dataclasses
 import json
-import os
 import signal
-import subprocess
 import sys
-import time
 
 import build_runs
+import loop_disk
+from loop_disk import MIB
 
-MIB = 1 << 20
 EXTRA_BYTES = 64 * MIB  # more than a build needs, its file system's own tables included
-
-
-def call(*command):
-    done = subprocess.run([str(word) for word in command], text=True, capture_output=True,
-                          check=False)
-    if done.returncode != 0:
-        raise OSError(f"{command[0]}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout.strip()
-
-
-def unmount(mount):
-    """The system lets go of the files of an io_uring a moment after its process has ended."""
-    for left in range(50, -1, -1):
-        try:
-            call("umount", mount)
-            return
-        except OSError:
-            if left == 0:
-                raise
-            time.sleep(0.2)
-
-
-class SmallDisk:
-    """A mounted ext4 image; unmounted, detached and removed at the end of `with`."""
-
-    def __init__(self, folder):
-        self.image, self.mount = folder / "small.ext4", folder / "small"
-        self.device, self.mounted = "", False
-
-    def __enter__(self):
-        return self
-
-    def make(self, room_bytes):
-        """A new file system with `room_bytes` to spare, more or less."""
-        self.mount.mkdir(exist_ok=True)
-        with open(self.image, "wb") as file:
-            file.truncate(max(4 * MIB, room_bytes + room_bytes // 50 + MIB) // MIB * MIB)
-        # Without a journal and reserved blocks, which would take most of a small image; with tables
-        # that let it grow.
-        call("mkfs.ext4", "-q", "-F", "-m", "0", "-N", "256", "-O", "^has_journal", self.image)
-        self.device = call("losetup", "--find", "--show", self.image)
-        call("mount", self.device, self.mount)
-        self.mounted = True
-
-    def grow(self, bytes_now):
-        with open(self.image, "r+b") as file:
-            file.truncate(bytes_now // MIB * MIB)
-        # Unmounted: growing it in use wants a privilege that containers lack.
-        unmount(self.mount)
-        self.mounted = False
-        call("losetup", "-c", self.device)
-        call("e2fsck", "-f", "-p", self.device)
-        call("resize2fs", self.device)
-        call("mount", self.device, self.mount)
-        self.mounted = True
-
-    def free_bytes(self):
-        facts = os.statvfs(self.mount)
-        return facts.f_bavail * facts.f_frsize
-
-    def take_all_but(self, room_bytes):
-        """Leaves so much room, in all, of what is free now."""
-        ballast = self.free_bytes() - room_bytes
-        if ballast > 0:
-            with open(self.mount / "ballast", "wb") as file:
-                os.posix_fallocate(file.fileno(), 0, ballast)
-
-    def give_back(self):
-        (self.mount / "ballast").unlink(missing_ok=True)
-
-    def __exit__(self, *_):
-        try:
-            if self.mounted:
-                unmount(self.mount)
-            if self.device and self.device in call("losetup", "-a"):
-                call("losetup", "-d", self.device)
-        except OSError as error:
-            print(f"left behind: {error}", file=sys.stderr)
-        self.device, self.mounted = "", False
-        if not os.path.ismount(self.mount):
-            self.image.unlink(missing_ok=True)
-            if self.mount.exists():
-                self.mount.rmdir()
 
 
 @dataclasses.dataclass
@@ -117,15 +32,6 @@ class Outcome:
     first: str = ""  # what the first run did: full, refused, done
     message: str = ""
     problem: str = ""
-
-
-def is_about_room(message):
-    """full: the disk was; refused: the plan did not fit; None: another error."""
-    if "no_space" in message or "No space left" in message:
-        return "full"
-    if "over_limit" in message and ("disk" in message or "room" in message):
-        return "refused"
-    return None
 
 
 def first_run(disk, builder, index, outcome):
@@ -141,7 +47,7 @@ def first_run(disk, builder, index, outcome):
     if run.code == 0:
         outcome.first = "done"  # it fitted after all
         return
-    outcome.first = is_about_room(run.error) or "failed"
+    outcome.first = build_runs.is_about_room(run.error) or "failed"
     if run.code != 1 or outcome.first == "failed":
         outcome.problem = f"code {run.code}, not of room: {outcome.message}"
     elif index.exists():
@@ -151,7 +57,7 @@ def first_run(disk, builder, index, outcome):
 def try_size(builder, scratch, room_bytes, need_bytes, taken_away, expected):
     outcome = Outcome(room_bytes, taken_away)
     grown_bytes = 2 * need_bytes + EXTRA_BYTES
-    with SmallDisk(scratch) as disk:
+    with loop_disk.LoopDisk(scratch) as disk:
         disk.make(grown_bytes if taken_away else room_bytes)
         if not taken_away:
             outcome.room_bytes = disk.free_bytes()
@@ -171,24 +77,6 @@ def try_size(builder, scratch, room_bytes, need_bytes, taken_away, expected):
     return outcome
 
 
-def can_mount(scratch):
-    """Nothing when images can be mounted here, else why not."""
-    if os.geteuid() != 0:
-        return "not root"
-    try:
-        with SmallDisk(scratch) as disk:
-            disk.make(8 * MIB)
-    except OSError as error:
-        return str(error)
-    return ""
-
-
-def needed_bytes(run):
-    """Peak of work folder and index, by the build's own report."""
-    report = json.loads(run.out)
-    return max(report["disk_peak_bytes"], report["disk_bytes"])
-
-
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -206,14 +94,14 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     args.scratch = args.scratch.resolve()
     args.scratch.mkdir(parents=True, exist_ok=True)
-    why_not = can_mount(args.scratch)
+    why_not = loop_disk.why_not(args.scratch)
     if why_not:
         print(f"skipped: needs root and loop devices: {why_not}", file=sys.stderr)
         return 77
     builder = build_runs.builder_of(parser, args)
     base, expected = build_runs.ordinary_build(builder, args.scratch / "ordinary")
     build_runs.drop(args.scratch / "ordinary")
-    need_bytes = needed_bytes(base)
+    need_bytes = build_runs.needed_bytes(base)
     print(f"ordinary: {base.wall_s:.2f} s, needs {need_bytes / MIB:.1f} MiB", file=sys.stderr)
 
     outcomes = []

@@ -79,9 +79,9 @@ def phase_round(name, phases, builder, args):
 
     def at(phase):
         if phase not in left:
-            return False
+            return None
         left.remove(phase)
-        return True
+        return 0
 
     while current.step(on_phase=at):
         pass
