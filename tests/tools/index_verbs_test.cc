@@ -338,6 +338,21 @@ TEST_F(IndexVerbs, BadLabelsAreRefusedByLine) {
   build_with("1\n2\n3\n2\n5\n", {"2"});
 }
 
+// Names of files are bytes, JSON is UTF-8.
+TEST_F(IndexVerbs, JsonOfNamesThatAreNoUtf8IsStillJson) {
+  const std::string name = "na\xff\xfeme";
+  std::filesystem::copy(dir().file("index"), dir().file(name));
+  const Ran explained =
+      run_ok(dir(), {"explain", "--index", name, "--queries", "q.u8bin", "--row", "1", "--json"});
+  EXPECT_EQ(lines_of(explained.out).size(), 1U) << explained.out;
+  std::filesystem::remove(dir().file(name + "/MANIFEST"));
+  const Ran verified = run_cairn(dir(), {"verify", name, "--json"});
+  EXPECT_EQ(verified.code, 1) << verified.err;
+  ASSERT_EQ(lines_of(verified.out).size(), 1U) << verified.err;
+  for (const Ran& ran : {explained, verified})
+    EXPECT_NE(ran.out.find("na\xef\xbf\xbd\xef\xbf\xbdme"), std::string::npos) << ran.out;
+}
+
 TEST_F(IndexVerbs, ErrorsNameWhatWasFoundAndExpected) {
   expect_error(dir(), {"build", "--input", "base.u8bin", "--index", "index", "--quiet"}, 1,
                {"already_exists", "'index'"});

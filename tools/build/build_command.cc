@@ -7,6 +7,7 @@
 #include "tools/build/keeps_work.h"
 #include "tools/build/plan_report.h"
 #include "tools/interrupt.h"
+#include "tools/json_line.h"
 #include "tools/vectors.h"
 
 namespace cairn::tools {
@@ -23,7 +24,7 @@ ProgressStyle style_of(const BuildCommand& options) {
 }
 
 void print_plan(const BuildCommand& options, const BuildPlan& plan) {
-  print(options.json ? plan_json(plan).dump() + "\n" : plan_text(plan));
+  print(options.json ? json_line(plan_json(plan)) : plan_text(plan));
 }
 
 /// Notes and the plan go to standard error as text, or as objects where a log collector reads it.
@@ -35,13 +36,13 @@ class Notes {
   void note(const std::string& line) {
     if (quiet_) return;
     printer_.wipe();
-    say(json_ ? nlohmann::ordered_json{{"note", line}}.dump() + "\n" : "cairn: " + line + "\n");
+    say(json_ ? json_line(nlohmann::ordered_json{{"note", line}}) : "cairn: " + line + "\n");
   }
 
   void plan(const BuildPlan& plan) {
     if (quiet_) return;
     printer_.wipe();
-    say(json_ ? nlohmann::ordered_json{{"plan", plan_json(plan)}}.dump() + "\n" : plan_text(plan));
+    say(json_ ? json_line(nlohmann::ordered_json{{"plan", plan_json(plan)}}) : plan_text(plan));
   }
 
  private:
@@ -116,7 +117,7 @@ Status run_build_command(BuildCommand& options, const BuildInput& input) {
   if (options.json) {
     nlohmann::ordered_json all = report_json(*report);
     if (!input.extra.empty()) all.update(input.extra);
-    print(all.dump() + "\n");
+    print(json_line(all));
   } else if (!options.quiet) {
     print(report_text(*report));
   }

@@ -7,6 +7,7 @@
 
 #include "tools/index_options.h"
 #include "tools/interrupt.h"
+#include "tools/json_line.h"
 #include "tools/progress.h"
 #include "tools/vectors.h"
 #include "tools/verbs/verbs.h"
@@ -45,7 +46,7 @@ Status calibrate(const Options& options) {
   if (options.json) {
     const nlohmann::ordered_json object = {
         {"states", report.states}, {"curves", report.curves}, {"queries", report.queries}};
-    print(object.dump() + "\n");
+    print(json_line(object));
   } else {
     print(fmt::format("measured {} states of memory with {} queries: {} curves\n", report.states,
                       report.queries, report.curves));

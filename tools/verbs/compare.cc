@@ -9,6 +9,7 @@
 #include "tools/compare/report.h"
 #include "tools/figures.h"
 #include "tools/index_options.h"
+#include "tools/json_line.h"
 #include "tools/progress.h"
 #include "tools/recall/truth.h"
 #include "tools/vectors.h"
@@ -221,7 +222,7 @@ Status compare(const Options& options) {
   });
   CAIRN_TRY(measure_ours(options, *index, asked_for, lists, all));
   progress.reset();
-  print(options.json ? report_json(all).dump() + "\n" : report_text(all));
+  print(options.json ? json_line(report_json(all)) : report_text(all));
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include "tools/doctor/page.h"
 #include "tools/index_options.h"
 #include "tools/interrupt.h"
+#include "tools/json_line.h"
 #include "tools/progress.h"
 #include "tools/recall/measure.h"
 #include "tools/vectors.h"
@@ -85,7 +86,7 @@ Status doctor(const Options& options) {
   CAIRN_ASSIGN(const Examination examination, index->examine(examine));
   const std::vector<Finding> findings = findings_of(examination, asked);
   if (options.json)
-    print(doctor_json(examination, asked, findings).dump() + "\n");
+    print(json_line(doctor_json(examination, asked, findings)));
   else
     print(doctor_page(examination, asked, findings));
   return {};

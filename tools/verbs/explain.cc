@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/index_options.h"
+#include "tools/json_line.h"
 #include "tools/table.h"
 #include "tools/vectors.h"
 #include "tools/verbs/verbs.h"
@@ -118,7 +119,7 @@ void print_json(const Explanation& told) {
                                          {"next_code_distance", number(told.next_code_distance)},
                                          {"labels", labels},
                                          {"distances", distances}};
-  print(object.dump() + "\n");
+  print(json_line(object));
 }
 
 Status explain(const Options& options) {

@@ -8,6 +8,7 @@
 #include "tools/export/export_vectors.h"
 #include "tools/index_options.h"
 #include "tools/interrupt.h"
+#include "tools/json_line.h"
 #include "tools/progress.h"
 #include "tools/verbs/verbs.h"
 
@@ -33,14 +34,12 @@ Status to_hnswlib(const Options& options) {
   how.progress = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
   CAIRN_ASSIGN(const HnswlibExported done, export_hnswlib(options.index.folder, how));
   if (options.json)
-    print(nlohmann::ordered_json{{"elements", done.elements},
-                                 {"links", done.links},
-                                 {"M", done.degree},
-                                 {"level_max", done.level_max},
-                                 {"dtype", dtype_name(done.dtype)},
-                                 {"metric", metric_name(done.metric)}}
-              .dump() +
-          "\n");
+    print(json_line(nlohmann::ordered_json{{"elements", done.elements},
+                                           {"links", done.links},
+                                           {"M", done.degree},
+                                           {"level_max", done.level_max},
+                                           {"dtype", dtype_name(done.dtype)},
+                                           {"metric", metric_name(done.metric)}}));
   else if (!options.index.quiet)
     print(fmt::format(
         "{} elements of {} for hnswlib's {} space, M {}, {:.1f} links each, levels "
@@ -58,11 +57,9 @@ Status to_vectors(const Options& options) {
   how.progress = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
   CAIRN_ASSIGN(const VectorExported done, export_vectors(*index, how));
   if (options.json)
-    print(nlohmann::ordered_json{{"vectors", done.vectors},
-                                 {"labels_are_rows", done.labels_are_rows},
-                                 {"passes", done.passes}}
-              .dump() +
-          "\n");
+    print(json_line(nlohmann::ordered_json{{"vectors", done.vectors},
+                                           {"labels_are_rows", done.labels_are_rows},
+                                           {"passes", done.passes}}));
   else if (!options.index.quiet)
     print(fmt::format("{} vectors, ascending by label{}\n", show_count(done.vectors),
                       done.labels_are_rows     ? "; a label is its row"

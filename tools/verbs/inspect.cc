@@ -7,6 +7,7 @@
 
 #include "tools/figures.h"
 #include "tools/index_options.h"
+#include "tools/json_line.h"
 #include "tools/progress.h"
 #include "tools/table.h"
 #include "tools/verbs/verbs.h"
@@ -81,7 +82,7 @@ void print_report_json(const IndexStats& stats, const StructureReport& report) {
                                          {"adjacency_bytes", report.adjacency_bytes},
                                          {"degree_histogram", report.degree_histogram},
                                          {"parts", parts}};
-  print(object.dump() + "\n");
+  print(json_line(object));
 }
 
 Status inspect(const Options& options) {
@@ -107,7 +108,7 @@ void print_verdict_json(const VerifyReport& report) {
                                          {"without_in_edge", report.without_in_edge},
                                          {"problem_count", report.problem_count},
                                          {"problems", problems}};
-  print(object.dump() + "\n");
+  print(json_line(object));
 }
 
 Result<VerifyReport> verify_folder(const Options& options) {
@@ -127,7 +128,7 @@ Status verify(const Options& options) {
     if (options.json) {
       const nlohmann::ordered_json object = {
           {"ok", false}, {"problem_count", 1}, {"problems", {checked.error().to_string()}}};
-      print(object.dump() + "\n");
+      print(json_line(object));
     }
     return fail(std::move(checked).error());
   }

@@ -4,6 +4,7 @@
 
 #include "tools/formats/output_file.h"
 #include "tools/interrupt.h"
+#include "tools/json_line.h"
 #include "tools/plan/report.h"
 #include "tools/verbs/verbs.h"
 
@@ -60,10 +61,7 @@ Status run_plan(const Options& options) {
     request.sample = std::move(sample);
   }
   CAIRN_ASSIGN(const plan::Plan made, plan::make_plan(request));
-  print(options.json
-            ? plan::plan_json(made).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
-                  "\n"
-            : plan::plan_text(made));
+  print(options.json ? json_line(plan::plan_json(made)) : plan::plan_text(made));
   return {};
 }
 

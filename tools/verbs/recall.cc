@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/index_options.h"
+#include "tools/json_line.h"
 #include "tools/progress.h"
 #include "tools/recall/report.h"
 #include "tools/recall/truth.h"
@@ -76,7 +77,7 @@ Status measure(const Options& options, const Index& index, const Vectors& querie
                    progress.update(done);
                    return Status{};
                  }));
-    if (options.json) print(recall_json(row).dump() + "\n");
+    if (options.json) print(json_line(recall_json(row)));
     rows.push_back(row);
   }
   return {};

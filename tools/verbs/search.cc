@@ -9,6 +9,7 @@
 #include "tools/formats/result_file.h"
 #include "tools/index_options.h"
 #include "tools/interrupt.h"
+#include "tools/json_line.h"
 #include "tools/progress.h"
 #include "tools/vectors.h"
 #include "tools/verbs/verbs.h"
@@ -41,7 +42,7 @@ void print_result(const Options& options, std::uint64_t query, const SearchResul
                                            {"distances", distances},
                                            {"stop", stop_name(result.stop)},
                                            {"reads", result.counters.reads}};
-    return print(object.dump() + "\n");
+    return print(json_line(object));
   }
   std::string line = fmt::format("{}:", query);
   for (const Neighbor& n : result.neighbors) line += fmt::format(" {} ({:g})", n.label, n.distance);
