@@ -38,7 +38,8 @@ Error os_error(int error, std::string_view doing, std::string_view file) {
       .what = std::string(doing),
       .file = std::string(file),
       // generic_category's message() is thread-safe, which strerror is not.
-      .found = std::generic_category().message(error) + " (errno " + std::to_string(error) + ")"};
+      .found = std::generic_category().message(error) + " (errno " + std::to_string(error) + ")",
+      .expected = error == EMFILE ? "a free descriptor: raise RLIMIT_NOFILE (ulimit -n)" : ""};
 }
 
 }  // namespace cairn::io

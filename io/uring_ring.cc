@@ -47,9 +47,8 @@ Error refusal(int error) {
     case ENOMEM:
       result.expected = "memory for a ring: raise RLIMIT_MEMLOCK (ulimit -l)";
       break;
-    case EMFILE:
+    case EMFILE:  // os_error() names the limit
     case ENFILE:
-      result.expected = "a free descriptor: raise RLIMIT_NOFILE (ulimit -n)";
       break;
     default:
       result.expected = "kernel 5.11 or newer";

@@ -40,6 +40,8 @@ TEST(OsError, NamesActionFileAndCause) {
   EXPECT_EQ(error.code, ErrorCode::no_space);
   EXPECT_EQ(error.to_string(),
             "no_space: append to 'x/y': found No space left on device (errno 28)");
+  EXPECT_NE(os_error(EMFILE, "open", "x").to_string().find("raise RLIMIT_NOFILE"),
+            std::string::npos);
   EXPECT_EQ(code_of_errno(EIO), ErrorCode::io);
   EXPECT_EQ(code_of_errno(EDQUOT), ErrorCode::no_space);
   EXPECT_EQ(code_of_errno(ENOENT), ErrorCode::not_found);

@@ -9,15 +9,10 @@
 #include <cerrno>
 #include <cstring>
 
+#include "io/os_error.h"
+
 namespace cairn::formats {
 namespace {
-
-tl::unexpected<Error> os_error(std::string what, const std::string& path, int cause) {
-  return fail({.code = cause == ENOENT ? ErrorCode::not_found : ErrorCode::io,
-               .what = std::move(what),
-               .file = path,
-               .found = std::strerror(cause)});
-}
 
 /// A descriptor of a regular file, and its size.
 struct OpenFile {
@@ -27,12 +22,12 @@ struct OpenFile {
 
 Result<OpenFile> open_regular(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return os_error("open", path, errno);
+  if (fd < 0) return fail(io::os_error(errno, "open", path));
   struct stat facts = {};
   if (::fstat(fd, &facts) != 0) {
     const int cause = errno;
     ::close(fd);
-    return os_error("open", path, cause);
+    return fail(io::os_error(cause, "open", path));
   }
   if (!S_ISREG(facts.st_mode)) {
     ::close(fd);
@@ -94,7 +89,7 @@ class FileSource final : public ByteSource {
       const std::size_t ask = std::min(into.size() - done, kReadBytes);
       const ssize_t n = ::read(file_.fd, into.data() + done, ask);
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return os_error("read", path_, errno);
+      if (n < 0) return fail(io::os_error(errno, "read", path_));
       if (n == 0) break;
       done += static_cast<std::size_t>(n);
       at_ += static_cast<std::uint64_t>(n);
@@ -106,7 +101,7 @@ class FileSource final : public ByteSource {
   Status seek(std::uint64_t offset) override {
     if (offset == at_) return {};
     if (::lseek(file_.fd, static_cast<off_t>(offset), SEEK_SET) < 0)
-      return os_error("seek in", path_, errno);
+      return fail(io::os_error(errno, "seek in", path_));
     pages_.jump(offset);
     at_ = offset;
     return {};
@@ -164,7 +159,7 @@ class GzipSource final : public ByteSource {
   tl::unexpected<Error> zlib_error() const {
     int number = 0;
     const char* message = gzerror(file_, &number);
-    if (number == Z_ERRNO) return os_error("read", path_, errno);
+    if (number == Z_ERRNO) return fail(io::os_error(errno, "read", path_));
     return fail({.code = ErrorCode::corrupt,
                  .what = "unpack",
                  .file = path_,

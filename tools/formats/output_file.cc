@@ -4,7 +4,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "io/os_error.h"
 
 namespace cairn::formats {
 
@@ -65,10 +66,7 @@ OutputFile::~OutputFile() {
 Status OutputFile::commit() {
   // Data to share, unlike an index: io creates its files for their owner alone.
   if (::chmod(part_.c_str(), mode_) != 0)
-    return fail({.code = ErrorCode::io,
-                 .what = "set the permissions of",
-                 .file = part_,
-                 .found = std::strerror(errno)});
+    return fail(io::os_error(errno, "set the permissions of", part_));
   CAIRN_TRY(file_->sync());
   CAIRN_TRY(file_->close());
   CAIRN_TRY(io::posix_fs().rename(part_, path_));

@@ -2,19 +2,17 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
+
+#include "io/os_error.h"
 
 namespace cairn::tools::plan {
 
 Result<ScratchFolder> ScratchFolder::create(const std::string& parent) {
   std::string path = parent + "/cairn-plan-" + std::string(6, 'X');  // for mkdtemp
   if (::mkdtemp(path.data()) == nullptr)
-    return fail({.code = errno == ENOENT ? ErrorCode::not_found : ErrorCode::io,
-                 .what = "make a folder in",
-                 .file = parent,
-                 .found = std::strerror(errno)});
+    return fail(io::os_error(errno, "make a folder in", parent));
   return ScratchFolder(std::move(path));
 }
 
