@@ -218,6 +218,14 @@ Result<VectorHeader> make_header(Format format, DType dtype, std::uint32_t dim,
   header.count = count;
   if (format == Format::idx && dtype == DType::f32) header.coding = Coding::f32_big_endian;
   header.header_bytes = encode_header(header).size();
+  // No file is longer than 2^63 - 1 bytes, and what follows multiplies without looking.
+  constexpr std::uint64_t kFileBytesMax = std::numeric_limits<std::int64_t>::max();
+  if (count > (kFileBytesMax - header.header_bytes) / header.raw_row_bytes())
+    return fail({.code = ErrorCode::invalid_argument,
+                 .what = "write " + std::string{facts.extension} + " to",
+                 .found = std::to_string(count) + " vectors of " +
+                          std::to_string(header.raw_row_bytes()) + " bytes",
+                 .expected = "a file of less than 2^63 bytes"});
   return header;
 }
 

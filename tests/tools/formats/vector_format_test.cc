@@ -206,6 +206,11 @@ TEST(Header, CannotBeMadeForWhatTheFormatDoesNotHold) {
   EXPECT_EQ(make_header(Format::fbin, DType::f32, 4, 0).error().expected, "at least 1");
   EXPECT_FALSE(make_header(Format::fbin, DType::f32, 4, std::uint64_t{1} << 32));
   EXPECT_TRUE(make_header(Format::npy, DType::f32, 4, std::uint64_t{1} << 32));
+  EXPECT_TRUE(make_header(Format::npy, DType::f32, 4, (std::uint64_t{1} << 59) - 100));
+  for (const std::uint64_t count :
+       {std::uint64_t{1} << 59, std::uint64_t{1} << 60, ~std::uint64_t{0}})
+    EXPECT_EQ(make_header(Format::npy, DType::f32, 4, count).error().expected,
+              "a file of less than 2^63 bytes");
   EXPECT_FALSE(make_header(Format::npy, DType::f32, 0, 1));
   EXPECT_FALSE(make_header(Format::npy, DType::f32, kDimMax + 1, 1));
 }
