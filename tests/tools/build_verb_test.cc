@@ -230,5 +230,28 @@ TEST_F(BuildVerb, ADryRunWithQueriesPlansNoRecallOfRows) {
   for (const json& phase : plan.at("phases")) EXPECT_NE(phase.at("name"), "recall") << plan;
 }
 
+// Sparse files: their headers say what they hold, and they take no room.
+TEST_F(BuildVerb, MoreVectorsThanASegmentHoldsAreRefusedBeforeAnythingIsWritten) {
+  constexpr std::uint32_t kMost = 0xfff0'0000;
+  std::filesystem::create_directory(dir().file("many"));
+  const auto make = [&](const std::string& name, std::uint32_t count) {
+    const std::string path = dir().file("many/" + name);
+    const std::uint32_t head[2] = {count, 2};
+    std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(head), sizeof head);
+    std::filesystem::resize_file(path, sizeof head + std::uint64_t{count} * 2);
+  };
+  const std::vector<std::string> build = args("huge", {"--input", "many", "--quiet"});
+  make("a.u8bin", kMost + 1);
+  expect_error(dir(), build, 1, {"over_limit", "4293918721 vectors", "at most 4293918720"});
+  // Of several files together, whose sum is beyond 2^32.
+  make("a.u8bin", kMost);
+  make("b.u8bin", kMost);
+  expect_error(dir(), build, 1, {"over_limit", "8587837440 vectors"});
+  EXPECT_FALSE(std::filesystem::exists(dir().file("huge")));
+  EXPECT_FALSE(std::filesystem::exists(dir().file("huge.building")));
+  run_ok(dir(), {"convert", "many/b.u8bin", "end.u8bin", "--skip", std::to_string(kMost - 2)});
+  EXPECT_EQ(std::filesystem::file_size(dir().file("end.u8bin")), 8 + 2 * 2U);
+}
+
 }  // namespace
 }  // namespace cairn::tools

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "engine/build/spool.h"
 #include "io/forwarding_fs.h"
 #include "tests/engine/build/build_test_util.h"
 
@@ -41,6 +42,13 @@ class SlowSyncs final : public io::ForwardingFs {
     std::chrono::milliseconds delay_;
   };
   std::chrono::milliseconds delay_;
+};
+
+/// A disk with room for anything.
+class RoomyFs final : public io::ForwardingFs {
+ public:
+  RoomyFs() : io::ForwardingFs(io::posix_fs()) {}
+  Result<std::uint64_t> free_bytes(const std::string&) override { return std::uint64_t{1} << 60; }
 };
 
 BuildOptions complete_options() {
@@ -92,6 +100,32 @@ TEST(Estimate, CountsTheIndexThatRecallIsMeasuredOn) {
   EXPECT_GT(with, without);
   EXPECT_GT(with, kPlanned * (options.code_bytes + *options.refine_bytes));
   EXPECT_LE(with, options.memory_bytes);
+}
+
+TEST(Estimate, SizesOfTheLargestIndexDoNotWrap) {
+  const ScratchDir scratch;
+  RoomyFs fs;
+  BuildOptions options = complete_options();
+  options.memory_bytes = std::uint64_t{1} << 40;
+  for (const std::uint32_t dim : {4096U, kDimMax}) {
+    SCOPED_TRACE(dim);
+    RowsSource source(random_rows(16, dim, DType::f32, 1));
+    const auto plan_of = [&](std::uint64_t count) {
+      return must(make_plan(fs, scratch.file("index"), source, options, count, false));
+    };
+    const BuildPlan half = plan_of(kRowsMax / 2), whole = plan_of(kRowsMax);
+    const double rows = static_cast<double>(kRowsMax) * dim * sizeof(float);
+    EXPECT_GT(static_cast<double>(whole.index_bytes), rows);
+    EXPECT_LT(static_cast<double>(whole.index_bytes), 1.5 * rows);
+    EXPECT_GE(whole.disk_bytes, whole.index_bytes);
+    EXPECT_NEAR(static_cast<double>(whole.index_bytes) / static_cast<double>(half.index_bytes), 2,
+                0.01);
+    EXPECT_NEAR(static_cast<double>(whole.disk_bytes) / static_cast<double>(half.disk_bytes), 2,
+                0.01);
+    EXPECT_LE(whole.memory_min_bytes, whole.memory_bytes);
+    EXPECT_LE(whole.memory_bytes, options.memory_bytes);
+    EXPECT_GE(whole.partitions, half.partitions);
+  }
 }
 
 TEST(Estimate, LeavesNothingBehindNorWhatAKilledOneLeft) {
