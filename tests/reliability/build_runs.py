@@ -2,6 +2,7 @@
 
 Standard library only; Linux (pidfd, wait4).
 """
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -15,8 +16,9 @@ import sys
 import time
 
 
-# What a builder leaves that was cut off between its last rename and the end: no part of an index.
-LEFT_BEHIND = ("LOCK", "JOURNAL")
+# No part of an index: what a builder leaves that was cut off between its last rename and the end,
+# and the lock of whoever replaces the manifest, which names its process.
+LEFT_BEHIND = ("LOCK", "JOURNAL", "WRITER")
 
 
 @dataclasses.dataclass
@@ -143,7 +145,7 @@ def watch(child, kill_after_s, lines, on_tick):
 
 
 def hashes_of(folder):
-    """SHA-256 of every file by its name; the lock's file is no part of an index."""
+    """SHA-256 of every file of an index by its name."""
     found = {}
     for path in sorted(pathlib.Path(folder).rglob("*")):
         if path.is_file() and path.name not in LEFT_BEHIND:
@@ -192,6 +194,25 @@ def print_table(header, rows):
     for row in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip(),
               file=sys.stderr)
+
+
+@contextlib.contextmanager
+def fresh_scratch(scratch):
+    """A folder for a campaign alone: new, or what an earlier one left, which is removed. Gives a
+    stack of what is undone when it ends."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    mark = scratch / "of-a-campaign"
+    left = [path for path in scratch.iterdir() if path != mark]
+    if left and not mark.exists():
+        sys.exit(f"{scratch} holds something else: give --scratch a folder that does not exist yet")
+    mark.touch()
+    for path in left:
+        if not path.is_dir():
+            path.unlink()
+        elif not os.path.ismount(path):
+            shutil.rmtree(path)
+    with contextlib.ExitStack() as stack:
+        yield stack
 
 
 def add_arguments(parser):

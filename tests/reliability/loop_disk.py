@@ -2,6 +2,7 @@
 
 Standard library only; Linux, root.
 """
+import errno
 import os
 import subprocess
 import sys
@@ -93,11 +94,16 @@ class LoopDisk:
         return facts.f_bavail * facts.f_frsize
 
     def take_all_but(self, room_bytes):
-        """Leaves so much room, in all, of what is free now."""
+        """Leaves so much room, in all, of what is free now; less where others write meanwhile."""
         ballast = self.free_bytes() - room_bytes
-        if ballast > 0:
-            with open(self.mount / "ballast", "wb") as file:
+        if ballast <= 0:
+            return
+        with open(self.mount / "ballast", "wb") as file:
+            try:
                 os.posix_fallocate(file.fileno(), 0, ballast)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
 
     def give_back(self):
         (self.mount / "ballast").unlink(missing_ok=True)
