@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -6,8 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <filesystem>
-#include <system_error>
+#include <memory>
+#include <string_view>
 
 #include "io/device.h"
 #include "io/fs.h"
@@ -40,6 +41,10 @@ Status rename_where_flags_are_refused(const std::string& from, const std::string
   if (cause == ENOTDIR && ::lstat(to.c_str(), &info) == 0) error.code = ErrorCode::already_exists;
   return fail(std::move(error));
 }
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { ::closedir(folder); }
+};
 
 class PosixFs final : public Fs {
  public:
@@ -79,12 +84,18 @@ class PosixFs final : public Fs {
     return fail(os_error(errno, "look for", path));
   }
   Result<std::vector<std::string>> list(const std::string& path) override {
-    std::error_code error;
+    // Not std::filesystem::directory_iterator: its increment ends the process without memory.
+    const std::unique_ptr<DIR, CloseFolder> folder(::opendir(path.c_str()));
+    if (!folder) return fail(os_error(errno, "list", path));
     std::vector<std::string> names;
-    std::filesystem::directory_iterator it(path, error);
-    for (; !error && it != std::filesystem::directory_iterator(); it.increment(error))
-      names.push_back(it->path().filename().string());
-    if (error) return fail(os_error(error.value(), "list", path));
+    for (;;) {
+      errno = 0;  // the end of the folder and an error look alike
+      const dirent* const entry = ::readdir(folder.get());
+      if (entry == nullptr) break;
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+    }
+    if (errno != 0) return fail(os_error(errno, "list", path));
     std::sort(names.begin(), names.end());
     return names;
   }

@@ -113,6 +113,9 @@ WorkFolder::~WorkFolder() {
 }
 
 Status WorkFolder::publish() {
+  // Else a loss of power may bring temporary files back, as large as the index, into a folder that
+  // nobody would look for them in.
+  CAIRN_TRY(fs_.sync_dir(path_));
   CAIRN_TRY(fs_.rename_new(path_, target_));
   Status synced = fs_.sync_dir(io::parent_dir(target_));
   // A builder that takes this lock finds the target and gives up. Readers take no notice of these

@@ -145,6 +145,10 @@ TEST(BuilderFaults, ALossOfPowerCostsAUnitAtMost) {
       EXPECT_TRUE(there || !reported) << "a build that was reported is durable";
       if (there) {
         EXPECT_TRUE(verify_written(*after, kTarget));
+        Files left = files_of(*after);
+        left.erase("LOCK");
+        left.erase("JOURNAL");
+        EXPECT_TRUE(left == undisturbed().files) << "temporary files are back";
         continue;
       }
       if (had_begun(fs, at)) {
