@@ -72,7 +72,7 @@ void flip_through_search(const SimIndex& index, const Asker& asker, const std::s
 PartResult flip_pages(const CorruptionOptions& options) {
   SimIndexSpec spec = small_spec(options.seed);
   // Every stride-th bit of an index of a size to match.
-  spec.vectors.count = options.stride == 1 ? 15'000 : 2'000;
+  spec.vectors.count = options.stride == 1 ? 21'000 : 2'000;
   spec.vectors.dim = 32;
   spec.build.degree = 48;
   spec.build.refine_layers = {8, 24};
