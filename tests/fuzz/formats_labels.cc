@@ -1,10 +1,11 @@
 // Label files. The lowest bit of the first byte chooses the coding, the second byte is the number
 // of labels wanted, the rest is the file.
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/memory_file.h"
 #include "tests/tools/formats/memory_source.h"
 #include "tools/formats/label_file.h"
 
@@ -23,6 +24,22 @@ void round_trip(const std::vector<cairn::Label>& labels) {
   FUZZ_REQUIRE(*again == labels);
 }
 
+/// Ranges of a file are what they are of the whole.
+void ranges(std::span<const std::byte> file, std::uint64_t count,
+            const cairn::Result<std::vector<cairn::Label>>& all) {
+  const cairn::fuzz::MemoryFile stored(file);
+  auto reader = LabelReader::open(stored.path(), count);
+  FUZZ_REQUIRE(reader.has_value() == all.has_value());
+  if (!reader) return;
+  for (const std::uint64_t first : {count / 2, std::uint64_t{0}, count / 4}) {
+    std::vector<cairn::Label> part(count - first);
+    FUZZ_REQUIRE(reader->read(first, part).has_value());
+    FUZZ_REQUIRE(std::equal(part.begin(), part.end(),
+                            all->end() - static_cast<std::ptrdiff_t>(part.size())));
+    reader->close();
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -32,6 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto count = input.take<std::uint8_t>();
   MemorySource source(std::vector<std::byte>(input.rest().begin(), input.rest().end()));
   const auto labels = read_labels(source, coding, count, "input");
+  if (coding == LabelCoding::text) ranges(input.rest(), count, labels);
   if (!labels) return 0;
   FUZZ_REQUIRE(labels->size() == count);
   if (coding == LabelCoding::u64bin) FUZZ_REQUIRE(input.rest().size() == 8 + count * 8U);

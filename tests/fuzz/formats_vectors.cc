@@ -1,5 +1,6 @@
 // Every vector format, through the reader. The first byte chooses the format; the lowest bit of the
-// second says whether the file's size is known (gzip's is not); the rest is the file.
+// second says whether the file's size is known (gzip's is not); the rest is the file, and is taken
+// for a file's name as well.
 #include <algorithm>
 #include <memory>
 #include <vector>
@@ -48,6 +49,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   cairn::fuzz::Input input(data, size);
   const Format format = kFormats[input.take<std::uint8_t>() % std::size(kFormats)];
   const bool size_known = (input.take<std::uint8_t>() & 1) == 0;
+  if (const auto kind = kind_of_path(input.text()))
+    FUZZ_REQUIRE(!kind->gzip || kind->format == Format::idx);
   std::vector<std::byte> file(input.rest().begin(), input.rest().end());
   auto reader = VectorReader::from_source(
       format, std::make_unique<MemorySource>(std::move(file), size_known), "input");
