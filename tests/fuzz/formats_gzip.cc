@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "tests/fuzz/memory_file.h"
+#include "tests/fuzz/scratch_file.h"
 #include "tests/tools/formats/memory_source.h"
 #include "tools/formats/vector_reader.h"
 
@@ -81,7 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } else {
     file.assign(rest.begin(), rest.end());
   }
-  const cairn::fuzz::MemoryFile stored(file);
+  const cairn::fuzz::ScratchFile stored(".gz", file);
   if (auto source = open_gzip(stored.path())) {
     auto reader = VectorReader::from_source(Format::idx, std::move(*source), "input");
     bool whole = false;

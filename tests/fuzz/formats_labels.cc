@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tests/fuzz/memory_file.h"
+#include "tests/fuzz/scratch_file.h"
 #include "tests/tools/formats/memory_source.h"
 #include "tools/formats/label_file.h"
 
@@ -25,11 +25,13 @@ void round_trip(const std::vector<cairn::Label>& labels) {
 }
 
 /// Ranges of a file are what they are of the whole.
-void ranges(std::span<const std::byte> file, std::uint64_t count,
+void ranges(std::span<const std::byte> file, LabelCoding coding, std::uint64_t count,
             const cairn::Result<std::vector<cairn::Label>>& all) {
-  const cairn::fuzz::MemoryFile stored(file);
+  const cairn::fuzz::ScratchFile stored(coding == LabelCoding::text ? ".txt" : ".u64bin", file);
   auto reader = LabelReader::open(stored.path(), count);
   FUZZ_REQUIRE(reader.has_value() == all.has_value());
+  const auto again = read_labels(stored.path(), count);
+  FUZZ_REQUIRE(again.has_value() == all.has_value() && (!again || *again == *all));
   if (!reader) return;
   for (const std::uint64_t first : {count / 2, std::uint64_t{0}, count / 4}) {
     std::vector<cairn::Label> part(count - first);
@@ -49,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto count = input.take<std::uint8_t>();
   MemorySource source(std::vector<std::byte>(input.rest().begin(), input.rest().end()));
   const auto labels = read_labels(source, coding, count, "input");
-  if (coding == LabelCoding::text) ranges(input.rest(), count, labels);
+  ranges(input.rest(), coding, count, labels);
   if (!labels) return 0;
   FUZZ_REQUIRE(labels->size() == count);
   if (coding == LabelCoding::u64bin) FUZZ_REQUIRE(input.rest().size() == 8 + count * 8U);

@@ -2,7 +2,7 @@
 // file.
 #include <algorithm>
 
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/scratch_file.h"
 #include "tools/plan/device.h"
 
 namespace {
@@ -19,6 +19,8 @@ bool same(const DeviceDepth& a, const DeviceDepth& b) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const cairn::fuzz::Input input(data, size);
   const auto device = parse_device(input.text(), "input");
+  const cairn::fuzz::ScratchFile stored(".json", input.rest());
+  FUZZ_REQUIRE(load_device(stored.path()).has_value() == device.has_value());
   if (!device) {
     FUZZ_REQUIRE(!device.error().found.empty() && !device.error().expected.empty());
     return 0;

@@ -2,13 +2,15 @@
 #include <set>
 #include <string>
 
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/scratch_file.h"
 #include "tools/plan/prices.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace cairn::tools::plan;
   const cairn::fuzz::Input input(data, size);
   const auto prices = parse_prices(input.text(), "input");
+  const cairn::fuzz::ScratchFile stored(".json", input.rest());
+  FUZZ_REQUIRE(load_prices(stored.path()).has_value() == prices.has_value());
   if (!prices) {
     FUZZ_REQUIRE(!prices.error().found.empty() && !prices.error().expected.empty());
     return 0;
