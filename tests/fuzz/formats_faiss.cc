@@ -14,6 +14,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const OpenSource open = [&]() -> cairn::Result<std::unique_ptr<ByteSource>> {
     return std::make_unique<MemorySource>(file);
   };
+  const OpenSource packed = [&]() -> cairn::Result<std::unique_ptr<ByteSource>> {
+    return std::make_unique<MemorySource>(file, false);
+  };
+  FUZZ_REQUIRE(!open_faiss(packed, "input"));
   const auto reader = open_faiss(open, "input");
   if (!reader) {
     FUZZ_REQUIRE(!reader.error().found.empty() && !reader.error().expected.empty());

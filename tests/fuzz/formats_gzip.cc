@@ -81,9 +81,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } else {
     file.assign(rest.begin(), rest.end());
   }
-  const cairn::fuzz::ScratchFile stored(".gz", file);
+  const cairn::fuzz::ScratchFile stored(".idx.gz", file);
   if (auto source = open_gzip(stored.path())) {
-    auto reader = VectorReader::from_source(Format::idx, std::move(*source), "input");
+    auto reader = VectorReader::open(stored.path());
     bool whole = false;
     if (reader) {
       const auto rows = read_some(**reader, whole);

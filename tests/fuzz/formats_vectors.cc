@@ -33,6 +33,10 @@ std::vector<std::byte> read_all(VectorReader& reader) {
 void round_trip(Format format, const VectorReader& reader, const std::vector<std::byte>& rows) {
   const auto header = make_header(format, reader.dtype(), reader.dim(), reader.count());
   FUZZ_REQUIRE(header.has_value());
+  FUZZ_REQUIRE(!make_header(format, reader.dtype(), reader.dim(), 0));
+  const bool any_type = format == Format::npy || format == Format::idx;
+  const auto other = reader.dtype() == cairn::DType::u8 ? cairn::DType::i8 : cairn::DType::u8;
+  FUZZ_REQUIRE(make_header(format, other, reader.dim(), 1).has_value() == any_type);
   std::vector<std::byte> file = encode_header(*header);
   std::vector<std::byte> raw(reader.count() * header->raw_row_bytes());
   FUZZ_REQUIRE(encode_rows(*header, rows, 0, raw).has_value());
@@ -63,6 +67,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FUZZ_REQUIRE(rows.size() == vectors.count() * vectors.row_bytes());
   FUZZ_REQUIRE(vectors.rewind().has_value());
   FUZZ_REQUIRE(read_all(vectors) == rows);
+  FUZZ_REQUIRE(!vectors.seek(vectors.count() + 1));
   round_trip(format, vectors, rows);
   return 0;
 }
