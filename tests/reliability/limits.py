@@ -167,7 +167,8 @@ class Campaign:
         print(f"FAILED: {text}", file=sys.stderr)
 
     def run_place(self, place, environments, least):
-        """All environments at one place."""
+        """All environments at one place, and a line of how it went."""
+        start, before = time.monotonic(), len(self.problems)
         if not place.read_only:
             self.fill(place)
         operations = [name for name in OPERATIONS if not (place.read_only and name in WRITING)]
@@ -181,6 +182,8 @@ class Campaign:
         for name in operations:
             cell.nofile = least[name]
             self.operate(name, cell, "least open files")
+        print(f"{place.name}: {len(self.problems) - before or 'none'} failed, "
+              f"{time.monotonic() - start:.0f} s", file=sys.stderr)
 
     def least_open_files(self, place, default):
         """For each operation the fewest that work, those below having been refused cleanly."""
