@@ -21,7 +21,7 @@ constexpr std::uint64_t kOne = 1;
 std::vector<std::uint64_t> edges() {
   std::vector<std::uint64_t> offsets;
   for (const int bits : {31, 32, 40, 43, 44, 52, 61})
-    for (const std::uint64_t pages : {0, 1, 2})
+    for (const std::uint64_t pages : {0U, 1U, 2U})
       offsets.push_back((kOne << bits) - kPage + pages * kPage);
   return offsets;
 }
