@@ -8,8 +8,6 @@
 #include <random>
 #include <thread>
 
-#include "io/forwarding_fs.h"
-#include "io/os_error.h"
 #include "io/page_file.h"
 #include "tests/io/count_allocations.h"
 #include "tests/io/io_test_util.h"
@@ -395,47 +393,6 @@ TEST(BlockReader, ManyThreadsShareACache) {
     });
   for (std::thread& thread : threads) thread.join();
   EXPECT_GT(cache->stats().hits, 0u);
-}
-
-/// A file system whose devices have lost their ring: none takes a read.
-class LostRings final : public ForwardingFs {
- public:
-  using ForwardingFs::ForwardingFs;
-  Result<std::unique_ptr<Device>> make_device(std::span<const ReadFile* const>,
-                                              const DeviceOptions&, std::string*) override {
-    return std::make_unique<Lost>();
-  }
-
- private:
-  class Lost final : public Device {
-   public:
-    std::uint32_t depth() const override { return 8; }
-    std::uint32_t in_flight() const override { return 0; }
-    Result<std::uint32_t> submit(std::span<const ReadOp>) override {
-      return fail(os_error(EIO, "submit to io_uring", ""));
-    }
-    Result<std::uint32_t> reap(std::span<ReadDone>, std::uint32_t, std::int64_t) override {
-      return 0;
-    }
-    Backend backend() const override { return Backend::uring; }
-    bool stuck() const override { return false; }
-  };
-};
-
-TEST(BlockReader, ARefusedReadSaysWhatWhereAndWhy) {
-  sim::SimFs fs;
-  Blocks blocks(fs, ".", {4096});
-  LostRings lost(fs);
-  auto reader = must(BlockReader::create(lost, blocks.refs(), {.buffers = 8}, nullptr, nullptr));
-  const BlockRequest request{.file = 0, .block = 5, .token = 1};
-  ASSERT_EQ(reader->request({&request, 1}), 1u);
-  const auto arrivals = collect_all(*reader);
-  ASSERT_EQ(arrivals.size(), 1u);
-  ASSERT_TRUE(arrivals[0].error);
-  EXPECT_EQ(arrivals[0].error->what, "submit to io_uring");
-  EXPECT_EQ(arrivals[0].error->file, blocks.path(0));
-  EXPECT_EQ(arrivals[0].error->block, 5u);
-  EXPECT_NE(arrivals[0].error->found, "");
 }
 
 TEST(BlockReader, OptionsAreChecked) {

@@ -10,12 +10,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <thread>
 
 #include "io/block_reader.h"
 #include "io/device.h"
+#include "io/forwarding_fs.h"
+#include "io/os_error.h"
 #include "tests/io/io_test_util.h"
 #include "tests/sim/sim_fs.h"
 
@@ -100,10 +103,10 @@ class HungRead : public ::testing::TestWithParam<Backend> {
     const ReadOp op{.file = 1, .bytes = kPage, .offset = 0, .buffer = into, .tag = 0};
     ASSERT_EQ(must(device_->submit({&op, 1})), 1u);
   }
-  void submit_plain() {
+  Result<std::uint32_t> submit_plain() {
     const ReadOp op{
         .file = 0, .bytes = kPage, .offset = kPage, .buffer = memory_.data() + kPage, .tag = 1};
-    ASSERT_EQ(must(device_->submit({&op, 1})), 1u);
+    return device_->submit({&op, 1});
   }
   Result<std::uint32_t> reap(std::int64_t timeout_us) {
     return device_->reap(done_, 1, timeout_us);
@@ -130,9 +133,6 @@ INSTANTIATE_TEST_SUITE_P(All, HungRead, ::testing::Values(Backend::uring, Backen
 TEST_P(HungRead, IsAnErrorAfterItsTime) {
   open(kTimeoutUs);
   submit_hung();
-  submit_plain();
-  ASSERT_EQ(must(reap(-1)), 1u);
-  EXPECT_EQ(done_[0].tag, 1u);
   EXPECT_FALSE(device_->stuck());
   const auto start = Clock::now();
   const auto lost = reap(-1);
@@ -159,7 +159,7 @@ TEST_P(HungRead, IsSeenAmongReadsThatComeBack) {
   const auto start = Clock::now();
   bool seen = false;
   while (!seen && Clock::now() - start < std::chrono::seconds(20)) {
-    submit_plain();
+    seen = !submit_plain();
     while (!seen && device_->in_flight() > 1) seen = !reap(-1);
   }
   EXPECT_TRUE(seen);
@@ -186,7 +186,7 @@ TEST_P(HungRead, ThatComesBackInTimeIsAsAnyOther) {
   EXPECT_EQ(must(reap(-1)), 1u);
   releases.join();
   EXPECT_EQ(device_->in_flight(), 0u);
-  submit_plain();
+  EXPECT_EQ(must(submit_plain()), 1u);
   EXPECT_EQ(must(reap(-1)), 1u);
 }
 
@@ -196,19 +196,35 @@ TEST(ReadTimeoutOptions, AreChecked) {
       ErrorCode::invalid_argument);
 }
 
+/// A file of one block.
+class OneBlock {
+ public:
+  explicit OneBlock(Fs& fs) {
+    std::vector<std::byte> page(kPage);
+    layout::seal_page(page, {7, 0, 1});
+    write_file(fs, "blocks", page);
+    file_ = must(fs.open("blocks", true));
+    blocks_ = {.file = file_.get(), .identity = 7, .generation = 1};
+  }
+  /// A reader whose block was asked for.
+  std::unique_ptr<BlockReader> reader(Fs& fs) {
+    auto made = must(BlockReader::create(fs, {&blocks_, 1}, {.buffers = 2}, nullptr, nullptr));
+    const BlockRequest request{.file = 0, .block = 0, .token = 1};
+    EXPECT_EQ(made->request({&request, 1}), 1u);
+    return made;
+  }
+
+ private:
+  std::unique_ptr<ReadFile> file_;
+  BlockFile blocks_;
+};
+
 /// The memory of a reader outlives it when the kernel may still write there.
 TEST(StuckReader, LeavesItsBuffersBehind) {
   sim::SimFs fs(1);
-  const layout::PageId id{7, 0, 1};
-  std::vector<std::byte> page(kPage);
-  layout::seal_page(page, id);
-  write_file(fs, "blocks", page);
-  const auto file = must(fs.open("blocks", true));
-  const BlockFile blocks{.file = file.get(), .identity = 7, .generation = 1};
-  auto reader = must(BlockReader::create(fs, {&blocks, 1}, {.buffers = 2}, nullptr, nullptr));
+  OneBlock block(fs);
   fs.faults().add(sim::ReadFault{.kind = sim::ReadFault::Kind::lost});
-  const BlockRequest request{.file = 0, .block = 0, .token = 1};
-  ASSERT_EQ(reader->request({&request, 1}), 1u);
+  auto reader = block.reader(fs);
   std::vector<BlockArrival> arrivals(2);
   const auto lost = reader->collect(arrivals, 1, -1);
   ASSERT_FALSE(lost);
@@ -216,6 +232,45 @@ TEST(StuckReader, LeavesItsBuffersBehind) {
   EXPECT_EQ(lost.error().file, "blocks");
   reader.reset();
   EXPECT_EQ(fs.complete_left_behind(), 1u);  // memory that was given back would be a crash
+}
+
+/// A file system whose devices have lost their ring: none takes a read.
+class LostRings final : public ForwardingFs {
+ public:
+  using ForwardingFs::ForwardingFs;
+  Result<std::unique_ptr<Device>> make_device(std::span<const ReadFile* const>,
+                                              const DeviceOptions&, std::string*) override {
+    return std::make_unique<Lost>();
+  }
+
+ private:
+  class Lost final : public Device {
+   public:
+    std::uint32_t depth() const override { return 8; }
+    std::uint32_t in_flight() const override { return 0; }
+    Result<std::uint32_t> submit(std::span<const ReadOp>) override {
+      return fail(os_error(EIO, "submit to io_uring", ""));
+    }
+    Result<std::uint32_t> reap(std::span<ReadDone>, std::uint32_t, std::int64_t) override {
+      return 0;
+    }
+    Backend backend() const override { return Backend::uring; }
+    bool stuck() const override { return false; }
+  };
+};
+
+TEST(LostRing, ARefusedReadSaysWhatWhereAndWhy) {
+  sim::SimFs fs;
+  OneBlock block(fs);
+  LostRings lost(fs);
+  const auto reader = block.reader(lost);
+  std::vector<BlockArrival> arrivals(2);
+  ASSERT_EQ(must(reader->collect(arrivals, 1, -1)), 1u);
+  ASSERT_TRUE(arrivals[0].error);
+  EXPECT_EQ(arrivals[0].error->what, "submit to io_uring");
+  EXPECT_EQ(arrivals[0].error->file, "blocks");
+  EXPECT_EQ(arrivals[0].error->block, 0u);
+  EXPECT_NE(arrivals[0].error->found, "");
 }
 
 }  // namespace

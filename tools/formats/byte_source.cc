@@ -192,7 +192,7 @@ Result<std::unique_ptr<ByteSource>> open_gzip(const std::string& path, PageCache
   gzFile file = gzdopen(raw.fd, "rb");
   if (file == nullptr) {
     ::close(raw.fd);
-    return fail(ErrorCode::out_of_memory, "unpack '" + path + "'");
+    return fail({.code = ErrorCode::out_of_memory, .what = "unpack", .file = path});
   }
   constexpr unsigned kBufferBytes = 256 * 1024;
   gzbuffer(file, kBufferBytes);

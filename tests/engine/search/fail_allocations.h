@@ -11,6 +11,17 @@ void fail_allocations(std::uint64_t first, std::uint64_t count);
 /// Ends that; returns how many failed.
 std::uint64_t stop_failing_allocations();
 
+/// The same for the allocations of all threads, numbered together as they come; off until it is
+/// resumed.
+void fail_allocations_everywhere(std::uint64_t first, std::uint64_t count);
+/// Off in between, and on again: what is not under test allocates as it likes.
+void resume_failing_everywhere(bool on);
+struct Everywhere {
+  std::uint64_t calls = 0, failed = 0;
+};
+/// Ends that.
+Everywhere stop_failing_everywhere();
+
 /// Bytes that operator new gave and that were not given back, over all threads.
 std::int64_t live_bytes();
 

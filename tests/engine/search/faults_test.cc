@@ -137,7 +137,7 @@ TEST(SearchFaults, AReadThatNeverComesBackFailsTheSearchesUnderWay) {
   build_on(fs);
   const auto index = must(search::open_index(fs, kFolder, {}));
   const sim::ReadFault all_lost{.when = {.sticky = true}, .kind = sim::ReadFault::Kind::lost};
-  for (const std::uint64_t skip : {0, 3, 11}) {
+  for (const std::uint64_t skip : {0u, 3u, 11u}) {
     fs.faults().add(sim::ReadFault{.when = {.skip = skip}, .kind = sim::ReadFault::Kind::lost});
     std::vector<SearchRequest> requests;
     for (std::uint64_t i = 0; i < expected.size(); ++i) requests.push_back(request_of(i));

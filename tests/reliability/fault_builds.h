@@ -1,0 +1,20 @@
+// The workloads of the campaign of faults that build: from a source, by batches, from another
+// library's index, going on with what was begun; and the reading of files of vectors.
+#pragma once
+
+#include <cairn/builder.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/reliability/fault_workloads.h"
+
+namespace cairn::reliability {
+
+/// What they build with.
+BuildOptions small_build();
+
+void add_builds(const std::string& scratch, std::vector<std::unique_ptr<Workload>>& all);
+
+}  // namespace cairn::reliability
