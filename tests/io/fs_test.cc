@@ -228,6 +228,18 @@ TEST(PosixFs, DirectReadsNeedAlignmentsThatBlocksHave) {
   EXPECT_EQ(direct_alignment_for(512, 0), 0u);
 }
 
+TEST(PosixFs, SyncOfAFolderIsThatOfTheKernel) {
+  const ScratchDir dir;
+  EXPECT_TRUE(ok(posix_fs().sync_dir(dir.path())));
+  EXPECT_EQ(in_child([&] {
+              if (!forbid(SYS_fsync, EIO)) return 1;
+              const Status synced = posix_fs().sync_dir(dir.path());
+              if (synced || synced.error().code != ErrorCode::io) return 2;
+              return synced.error().file == dir.path() ? 0 : 3;
+            }),
+            0);
+}
+
 TEST(PosixWriteFile, FirstErrorStays) {
   const ScratchDir dir;
   // RLIMIT_FSIZE stands in for a full disk: EFBIG after the limit, then the writer is poisoned.

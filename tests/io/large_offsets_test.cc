@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <optional>
 
+#include "io/block_reader.h"
 #include "io/device.h"
 #include "io/page_file.h"
 #include "tests/io/io_test_util.h"
@@ -170,6 +172,36 @@ TEST_P(LargeOffsets, PagesAreSealedByTheirNumber) {
     // The same bytes 2^32 pages before are another page.
     if (number >= kOne << 32) {
       EXPECT_FALSE(layout::check_page(sealed, kId.page(number - (kOne << 32))));
+    }
+  });
+}
+
+TEST_P(LargeOffsets, BlocksAreReadByTheirNumber) {
+  for_each_file([&](const std::string& path, std::uint64_t offset, const auto& page) {
+    const std::uint64_t number = offset / kPage;
+    auto sealed = page;
+    layout::seal_page(sealed, {.identity = 5, .page = number, .generation = 2});
+    const SparseFile file(path + "-blocks", offset, sealed);
+    ASSERT_TRUE(file.made());
+    const auto opened = must(posix_fs().open(file.path(), true));
+    const BlockFile blocks[] = {{.file = opened.get(), .identity = 5, .generation = 2}};
+    const auto reader =
+        must(BlockReader::create(posix_fs(), blocks, {.buffers = 2}, nullptr, nullptr));
+    // The hole before it is no block.
+    const BlockRequest requests[] = {{.block = number, .token = 1},
+                                     {.block = number - 1, .token = 2}};
+    ASSERT_EQ(reader->request(requests), 2u);
+    BlockArrival arrivals[2];
+    ASSERT_EQ(must(reader->collect(arrivals, 2, -1)), 2u);
+    for (const BlockArrival& one : arrivals) {
+      if (one.token == 1) {
+        ASSERT_FALSE(one.error) << one.error->to_string();
+        EXPECT_TRUE(std::ranges::equal(one.block.bytes(), sealed));
+      } else {
+        ASSERT_TRUE(one.error);
+        EXPECT_EQ(one.error->code, ErrorCode::corrupt);
+        EXPECT_EQ(one.error->block, number - 1);
+      }
     }
   });
 }

@@ -20,6 +20,7 @@
 #include "io/forwarding_fs.h"
 #include "io/os_error.h"
 #include "tests/io/io_test_util.h"
+#include "tests/io/pipe_file.h"
 #include "tests/sim/sim_fs.h"
 
 namespace cairn::io {
@@ -28,28 +29,6 @@ namespace {
 constexpr std::uint32_t kPage = 4096;
 constexpr std::int64_t kTimeoutUs = 100'000;
 using Clock = std::chrono::steady_clock;
-
-/// The reading end of a pipe, given out as a file.
-class PipeFile final : public ReadFile {
- public:
-  PipeFile() { EXPECT_EQ(::pipe2(ends_, O_CLOEXEC), 0); }
-  ~PipeFile() override {
-    ::close(ends_[0]);
-    close_writer();
-  }
-  void close_writer() {
-    if (ends_[1] >= 0) ::close(std::exchange(ends_[1], -1));
-  }
-  Status read(std::uint64_t, std::span<std::byte>) const override { return {}; }
-  std::uint64_t bytes() const override { return std::uint64_t{1} << 30; }
-  const std::string& path() const override { return path_; }
-  int fd() const override { return ends_[0]; }
-  std::uint32_t alignment_bytes() const override { return 1; }
-
- private:
-  std::string path_ = "pipe";
-  int ends_[2] = {-1, -1};
-};
 
 /// A page that blocks whoever touches it until it is released.
 class HungPage {

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "io/fs.h"
@@ -131,6 +133,30 @@ TEST(DirectWrites, FirstErrorStaysAndCountsWhatIsThere) {
                 if (writer->bytes_written() != room) return 2;
                 if (must(posix_fs().file_bytes(path)) != room) return 3;
                 return writer->append(std::span(bytes).first(1)) || writer->sync() ? 4 : 0;
+              }),
+              0);
+  }
+}
+
+TEST(Sync, AsksTheKernelAndNeverAgainOnceItFailed) {
+  for (const WriteMode mode : kBoth) {
+    const ScratchDir dir;
+    EXPECT_EQ(in_child([&] {
+                auto file = must(posix_fs().create(dir.file("a"), mode));
+                if (!file->append(random_bytes(5000, 7)) || !file->sync()) return 1;
+                Status refused;
+                bool forbidden = false;
+                // A filter is one thread's: outside of it the kernel would say that all is well.
+                std::thread([&] {
+                  forbidden = forbid(SYS_fdatasync, EIO);
+                  refused = file->sync();
+                }).join();
+                if (!forbidden) return 2;
+                if (refused || refused.error().code != ErrorCode::io) return 3;
+                const Status again = file->sync();
+                if (again || again.error().to_string() != refused.error().to_string()) return 4;
+                if (file->append(random_bytes(10, 1))) return 5;
+                return file->close() ? 6 : 0;
               }),
               0);
   }
