@@ -46,6 +46,19 @@ TEST(RowCheck, NamesTheFirstElementOutOfRange) {
   }
 }
 
+TEST(RowCheck, OneNumberThatIsNoneIsEnoughWhereverItStands) {
+  // Negative ones and those with other bits behind the exponent are NaN as well.
+  for (const std::uint32_t bits : {0x7fc0'0000u, 0xffc0'0000u, 0x7f80'0001u, 0xffff'ffffu})
+    for (std::size_t at = 0; at < 37; ++at) {
+      std::vector<float> row(37, 1);
+      std::memcpy(&row[at], &bits, sizeof bits);
+      for (const Metric metric : {Metric::l2, Metric::ip, Metric::cosine})
+        EXPECT_NE(message(metric, view(row)).find("element " + std::to_string(at)),
+                  std::string::npos)
+            << std::hex << bits;
+    }
+}
+
 TEST(RowCheck, CosineOfTheSmallestNormsIsRight) {
   for (const std::uint32_t dim : {2u, 1000u, kDimMax}) {
     const float element = 1.1F * kCosineNormMin / std::sqrt(static_cast<float>(dim));

@@ -105,6 +105,10 @@ const std::vector<Malformed> kNpyHeaders = {
     {"NpyCountHuge", Format::npy,
      npy_body("{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551615, 2), }"),
      kCorrupt, "bytes", "18446744073709551615 vectors"},
+    // 2^63 + 3 rows of 2 bytes are 6 bytes in 64 bits, as many as there are.
+    {"NpySizeWraps", Format::npy,
+     npy_body("{'descr': '|u1', 'fortran_order': False, 'shape': (9223372036854775811, 2), }"),
+     kCorrupt, "bytes", "9223372036854775811 vectors"},
     {"NpyDimHuge", Format::npy,
      npy_body("{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4294967298), }"), kOverLimit,
      "4294967298", "32768"},
