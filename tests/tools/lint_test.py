@@ -115,6 +115,9 @@ class Sizes(Tree):
     def test_prose_may_be_wide(self):
         self.assert_clean("README.md", "w" * 300 + "\n")
 
+    def test_lines_of_patches_are_those_of_other_files(self):
+        self.assert_clean("tests/a.patch", "+" + "w" * 100 + "\n")
+
     def function(self, head, lines, tail="}\n"):
         return head + " {\n" + "  ++x;\n" * (lines - 2) + tail
 
