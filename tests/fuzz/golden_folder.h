@@ -54,10 +54,10 @@ inline layout::Calibration sample_calibration() {
   return calibration;
 }
 
-/// The files of a golden index, with a calibration.
-inline Files golden_files(const std::string& name) {
+/// The files of a golden index in `folder`, with a calibration.
+inline Files golden_files(const std::string& folder) {
   Files files;
-  for (const auto& entry : std::filesystem::directory_iterator(CAIRN_GOLDEN "/" + name)) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     std::ifstream in(entry.path(), std::ios::binary);
     const std::vector<char> raw(std::istreambuf_iterator<char>(in), {});
     std::vector<std::byte>& bytes = files[entry.path().filename().string()];

@@ -152,7 +152,8 @@ struct Base {
   layout::Manifest manifest;
   Answers answers[2];  // without a memory limit, and with one
 
-  explicit Base(const std::string& name) : files(fuzz::golden_files(name)) {
+  explicit Base(const std::string& name)
+      : files(fuzz::golden_files(std::string(CAIRN_GOLDEN) + "/" + name)) {
     auto decoded = layout::decode_manifest(files.at(layout::kManifestName));
     FUZZ_REQUIRE(decoded.has_value());
     manifest = std::move(*decoded);
