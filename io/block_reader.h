@@ -140,6 +140,8 @@ class BlockReader {
   std::uint32_t reading() const { return reading_; }
   const BlockCounters& counters() const { return counters_; }
   Backend backend() const { return reads_.device->backend(); }
+  /// Whether the device takes reads: see Device::usable().
+  bool usable() const { return reads_.device->usable(); }
   /// Buffers and tables.
   std::size_t ram_bytes() const;
 

@@ -152,6 +152,7 @@ class PreadDevice final : public Device {
 
   Backend backend() const override { return Backend::pread; }
   bool stuck() const override { return overdue_.has_value(); }
+  bool usable() const override { return !stuck(); }
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -55,6 +55,7 @@ class UringDevice final : public Device {
                              std::int64_t timeout_us) override;
   Backend backend() const override { return Backend::uring; }
   bool stuck() const override { return overdue_.has_value(); }
+  bool usable() const override { return broken_ == 0; }
 
  private:
   Status take_ownership();

@@ -108,7 +108,7 @@ void Driver::feed(JobSource& source) {
 void Driver::start(const Job& job, JobSource& source) {
   Status started = guarded("search", [&]() -> Status {
     if (is_cancelled(job)) return fail(cancelled());
-    if (suspect_ && active() == 0) reader_.reset();
+    if (reader_ && active() == 0 && (suspect_ || !reader_->usable())) reader_.reset();
     if (!reader_) CAIRN_TRY(open_reader(nullptr));
     if (idle_.empty()) {
       idle_.reserve(machines_.size() + 1);

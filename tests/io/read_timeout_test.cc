@@ -235,6 +235,7 @@ class LostRings final : public ForwardingFs {
     }
     Backend backend() const override { return Backend::uring; }
     bool stuck() const override { return false; }
+    bool usable() const override { return false; }
   };
 };
 

@@ -184,7 +184,7 @@ class ReadVectors final : public Workload {
   std::string again() override {
     failed_ = false;
     const std::string wrong = attempt(Kind::eio);
-    return failed_ && wrong.empty() ? "it fails again" : wrong;
+    return failed_ && wrong.empty() ? "it fails again: " + last_error_ : wrong;
   }
 
  private:

@@ -89,7 +89,7 @@ class SearchWorkload final : public ReadWorkload {
     const auto report = index_->verify();
     if (wrong.empty() && !(report && report->ok())) wrong = "verify complains";
     index_.reset();
-    return failed_ && wrong.empty() ? "it fails again" : wrong;
+    return failed_ && wrong.empty() ? "it fails again: " + last_error_ : wrong;
   }
 
  private:
@@ -222,6 +222,7 @@ class CalibrateWorkload final : public ReadWorkload {
 
 std::string Workload::note(const Error& error) {
   failed_ = true;
+  last_error_ = error.to_string();
   if (of_memory_)
     return error.code == ErrorCode::out_of_memory ? "" : "unclean: " + error.to_string();
   switch (error.code) {

@@ -50,6 +50,7 @@ class Workload {
     return result;
   }
   bool failed_ = false;
+  std::string last_error_;
   std::uint32_t read_timeout_ms_ = 20'000;
 
  private:

@@ -37,6 +37,7 @@ class SimDevice final : public io::Device {
   std::uint32_t in_flight() const override { return static_cast<std::uint32_t>(reads_.size()); }
   io::Backend backend() const override { return backend_; }
   bool stuck() const override { return stuck_; }
+  bool usable() const override { return !stuck_; }
 
   Result<std::uint32_t> submit(std::span<const io::ReadOp> ops) override {
     for (const io::ReadOp& op : ops) CAIRN_TRY(check(op));

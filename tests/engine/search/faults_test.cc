@@ -6,6 +6,8 @@
 
 #include "engine/build/builder_fs.h"
 #include "engine/search/open_index.h"
+#include "io/forwarding_fs.h"
+#include "io/os_error.h"
 #include "layout/manifest.h"
 #include "tests/engine/search/search_test_util.h"
 #include "tests/sim/sim_fs.h"
@@ -161,6 +163,58 @@ TEST(SearchFaults, AReadThatNeverComesBackFailsTheSearchesUnderWay) {
   }
   fs.faults().add(all_lost);
   EXPECT_TRUE(fails_with(search::open_index(fs, kFolder, {}), ErrorCode::io)) << "while it loads";
+}
+
+/// A file system whose rings are lost once their reads have come back, without a word.
+class LosingRings final : public io::ForwardingFs {
+ public:
+  using io::ForwardingFs::ForwardingFs;
+  Result<std::unique_ptr<io::Device>> make_device(std::span<const io::ReadFile* const> files,
+                                                  const io::DeviceOptions& options,
+                                                  std::string* reason) override {
+    CAIRN_ASSIGN(auto made, io::ForwardingFs::make_device(files, options, reason));
+    return std::make_unique<Losing>(std::move(made));
+  }
+
+ private:
+  class Losing final : public io::Device {
+   public:
+    explicit Losing(std::unique_ptr<io::Device> to) : to_(std::move(to)) {}
+    std::uint32_t depth() const override { return to_->depth(); }
+    std::uint32_t in_flight() const override { return to_->in_flight(); }
+    Result<std::uint32_t> submit(std::span<const io::ReadOp> ops) override {
+      if (!usable_) return fail(io::os_error(EIO, "submit to io_uring", ""));
+      return to_->submit(ops);
+    }
+    Result<std::uint32_t> reap(std::span<io::ReadDone> done, std::uint32_t wait_min,
+                               std::int64_t timeout_us) override {
+      auto reaped = to_->reap(done, wait_min, timeout_us);
+      usable_ = usable_ && to_->in_flight() > 0;
+      return reaped;
+    }
+    io::Backend backend() const override { return to_->backend(); }
+    bool stuck() const override { return to_->stuck(); }
+    bool usable() const override { return usable_; }
+
+   private:
+    std::unique_ptr<io::Device> to_;
+    bool usable_ = true;
+  };
+};
+
+TEST(SearchFaults, ARingThatWasLostAfterTheLastSearchIsReplaced) {
+  const auto expected = right_answers();
+  sim::SimFs disk(5);
+  build_on(disk);
+  LosingRings fs(disk);
+  const auto index = must(search::open_index(fs, kFolder, {}));
+  std::size_t failed = 0;
+  for (std::uint64_t i = 0; i < expected.size(); ++i) {
+    const auto result = index->search(request_of(i));  // of one round of reads
+    failed += result ? 0 : 1;
+    EXPECT_TRUE(!result || same_answer(*result, expected[i])) << i;
+  }
+  EXPECT_EQ(failed, 0u);
 }
 
 TEST(SearchFaults, VerifyReportsBadReadsAsProblems) {
