@@ -63,7 +63,7 @@ class Device {
   /// wait, and the system may still write to the buffers of all reads in flight: they must stay
   /// where they are for the life of the process. See DeviceMemory.
   virtual bool stuck() const = 0;
-  /// Whether submit() takes reads: not when stuck, nor once the ring is unusable - of which the reads
+  /// Whether submit() takes reads: not when stuck, nor once the ring is unusable - of which reads
   /// that were in flight need not have told.
   virtual bool usable() const = 0;
   virtual Backend backend() const = 0;
