@@ -45,7 +45,7 @@ class BuildWorkload : public Workload {
   void prepare() override {
     stdfs::remove_all(folder_);
     stdfs::remove_all(folder_ + ".building");
-    failed_ = false;
+    begin();
     if (!expected_.empty()) return;
     if (auto report = build(); !report) give_up(report.error());
     expected_ = files_of(folder_);
@@ -139,12 +139,12 @@ class GoingOn final : public BuildWorkload {
   std::string name() const override { return "build that goes on"; }
   void prepare() override {
     BuildWorkload::prepare();
-    if (!stdfs::exists(begun_)) begin();
+    if (!stdfs::exists(begun_)) build_half();
     stdfs::copy(begun_, folder_ + ".building");
   }
 
  private:
-  void begin() {
+  void build_half() {
     BuildOptions with = options();
     with.progress = [](const BuildProgress& progress) { return progress.phase != "write"; };
     if (build_index(folder_, source_, with)) give_up({.what = "a build was not cut off"});
@@ -173,7 +173,7 @@ class ReadVectors final : public Workload {
     stdfs::create_directory(folder_);
   }
   std::string name() const override { return "read vectors"; }
-  void prepare() override { failed_ = false; }
+  void prepare() override { begin(); }
   std::string attempt(Kind) override {
     if (during([this] { return formats::VectorReader::open(folder_); }))
       return "a folder for a file";
@@ -182,7 +182,7 @@ class ReadVectors final : public Workload {
     return {};
   }
   std::string again() override {
-    failed_ = false;
+    begin();
     const std::string wrong = attempt(Kind::eio);
     return failed_ && wrong.empty() ? "it fails again: " + last_error_ : wrong;
   }

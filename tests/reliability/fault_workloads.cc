@@ -65,7 +65,7 @@ class SearchWorkload final : public ReadWorkload {
   bool reads_by_a_pool() const override { return io_ == IoBackend::pread; }
   void prepare() override {
     index_.reset();
-    failed_ = false;
+    begin();
   }
   std::string attempt(Kind) override {
     auto opened = during([this] { return Index::open(folder_, options()); });
@@ -82,7 +82,7 @@ class SearchWorkload final : public ReadWorkload {
       if (!opened) return opened.error().to_string();
       index_ = std::move(*opened);
     }
-    failed_ = false;
+    begin();
     std::string wrong;
     for (auto step : {&SearchWorkload::lone, &SearchWorkload::batch, &SearchWorkload::others})
       if (wrong.empty()) wrong = (this->*step)();
@@ -189,7 +189,7 @@ class CalibrateWorkload final : public ReadWorkload {
   void prepare() override {
     stdfs::remove_all(folder_);
     stdfs::copy(from_, folder_);
-    failed_ = false;
+    begin();
   }
   std::string attempt(Kind) override {
     const auto report = during([this] { return calibrate(); });
@@ -207,7 +207,7 @@ class CalibrateWorkload final : public ReadWorkload {
         folder_, {.rows = 8, .threads = 1, .seed = 5, .read_timeout_ms = read_timeout_ms_});
   }
   std::string whole() {
-    failed_ = false;
+    begin();
     per_vector_ = 1e6;
     const auto index = Index::open(folder_, options());
     if (!index) return index.error().to_string();

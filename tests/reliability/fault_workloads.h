@@ -39,6 +39,11 @@ class Workload {
   bool failed() const { return failed_; }
 
  protected:
+  /// Forgets earlier errors.
+  void begin() {
+    failed_ = false;
+    std::string().swap(last_error_);
+  }
   /// Notes an error; what is unclean about it, if anything.
   std::string note(const Error& error);
   /// What `call` gives; faults may strike in it. It must not allocate for itself.
