@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cairn/result.h>
+#include <cairn/types.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -81,7 +82,7 @@ struct DeviceOptions {
   /// How long a read may be in flight before the device counts as stuck; 0: without a limit. Seen
   /// by reap(), some milliseconds late. The sync backend reads on the calling thread, and waits for
   /// as long as the kernel does.
-  std::int64_t read_timeout_us = 60'000'000;
+  std::int64_t read_timeout_us = std::int64_t{kReadTimeoutMs} * 1000;
   /// Memory that most reads go to, page-aligned, outliving the device; at most 1 GiB. io_uring
   /// registers it and reads whose buffer lies inside skip the page lookup; where registration is
   /// refused (RLIMIT_MEMLOCK) and for other backends it has no effect.

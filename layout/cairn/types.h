@@ -1,5 +1,6 @@
-// The words every layer shares: element types, metrics, labels. Persisted enumerators: never
-// renumber; 0 is reserved so that a zeroed header is never valid.
+// The words every layer shares: element types, metrics, labels, and a default that devices,
+// searches and builds have in common. Persisted enumerators: never renumber; 0 is reserved so that
+// a zeroed header is never valid.
 #pragma once
 
 #include <cstddef>
