@@ -54,9 +54,11 @@ class Tracer {
         options_(options),
         outstanding_max_(std::max(options.k, options.width)) {}
 
-  Status open() {
+  /// For so many searches, no fewer than one: buffers that none will use are not pinned.
+  Status open(std::size_t searches) {
     const std::size_t affordable = kBufferBytesMax / snapshot_.block_bytes_max();
-    const std::size_t lanes = std::clamp<std::size_t>(affordable / outstanding_max_, 1, kLanesMax);
+    const std::size_t lanes = std::clamp<std::size_t>(affordable / outstanding_max_, 1,
+                                                      std::min(kLanesMax, searches));
     for (std::size_t i = 0; i < lanes; ++i) lanes_.emplace_back(snapshot_.limits());
     const auto buffers = static_cast<std::uint32_t>(lanes * outstanding_max_);
     arrivals_.resize(buffers);
@@ -192,7 +194,7 @@ Status trace_searches(const Snapshot& snapshot, std::span<const TracedQuery> que
                 if (worker == 0 && tick && !tick())
                   return fail(ErrorCode::cancelled, "calibration");
                 Tracer tracer(snapshot, options);
-                CAIRN_TRY(tracer.open());
+                CAIRN_TRY(tracer.open(end - begin));
                 return tracer.run(queries.subspan(begin, end - begin),
                                   kth.subspan(begin, end - begin),
                                   traces.subspan(begin, end - begin));

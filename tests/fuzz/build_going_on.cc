@@ -11,6 +11,7 @@
 
 #include "engine/build/builder_fs.h"
 #include "engine/build/journal.h"
+#include "tests/engine/build/small_build.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/sim/sim_fs.h"
 
@@ -40,18 +41,6 @@ class Rows final : public VectorSource {
   }
 };
 
-BuildOptions options_of() {
-  BuildOptions options;
-  options.degree = 8;
-  options.code_bytes = 2;
-  options.refine_bytes = 2;
-  options.threads = 1;
-  options.partitions = 2;
-  options.calibration_rows = 0;
-  options.memory_bytes = std::uint64_t{1} << 30;
-  return options;
-}
-
 Result<BuildReport> build_on(io::Fs& fs, const BuildOptions& options) {
   Rows rows;
   return build::build_index(fs, kTarget, rows, options);
@@ -76,7 +65,7 @@ struct States {
 
   States() {
     sim::SimFs fs;
-    FUZZ_REQUIRE(build_on(fs, options_of()).has_value());
+    FUZZ_REQUIRE(build_on(fs, build::small_build(2)).has_value());
     index = files_of(fs, kTarget);
     for (std::uint64_t call = 1; interrupt(call); ++call) {
     }
@@ -85,7 +74,7 @@ struct States {
   /// False when a build has no more calls of progress than that.
   bool interrupt(std::uint64_t call) {
     auto fs = std::make_unique<sim::SimFs>();
-    BuildOptions options = options_of();
+    BuildOptions options = build::small_build(2);
     std::uint64_t calls = 0;
     options.progress = [&](const BuildProgress&) { return ++calls < call; };
     const bool ended = build_on(*fs, options).has_value();
@@ -113,7 +102,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::apply_edits(input, bytes);
     fs->set_bytes(path, bytes);
   }
-  BuildOptions options = options_of();
+  BuildOptions options = build::small_build(2);
   auto report = build_on(*fs, options);
   if (!report) {
     FUZZ_REQUIRE(!report.error().to_string().empty());

@@ -30,11 +30,11 @@ class Campaign {
   void run(Workload& workload) {
     workload.expect_out_of_memory(resume_failing_everywhere);
     CampaignTally tally{.calls = allocations_of(workload)};
+    const std::uint64_t every = options_.every_of(workload);
     std::uint64_t number = 0;
     for (std::uint64_t at = 0; at < tally.calls; ++at)
       for (const bool sticky : {false, true})
-        if ((number++ + options_.seed) % options_.every == 0)
-          try_point(workload, at, sticky, tally);
+        if ((number++ + options_.seed) % every == 0) try_point(workload, at, sticky, tally);
     tally.print(workload.name());
     total_ += tally;
   }

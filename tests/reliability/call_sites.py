@@ -2,10 +2,10 @@
 """Which places of a program call the operating system, by its machine code, and which of them a run
 of the campaign of faults came to.
 
-  tests/reliability/call_sites.py PROGRAM OUTPUT
+  tests/reliability/call_sites.py PROGRAM OUTPUT...
 
-PROGRAM was linked with doubles of the calls (-Wl,--wrap, see os_faults.h); OUTPUT is what it
-printed: lines `site ADDRESS CALL MADE STRUCK`. Prints a line for each place, those that were never
+PROGRAM was linked with doubles of the calls (-Wl,--wrap, see os_faults.h); each OUTPUT is what a
+run of it printed: lines `site ADDRESS CALL MADE STRUCK`, which are added up. Prints a line for each place, those that were never
 reached or where no fault struck first; exit code 1 when there is one that was never reached.
 Standard library and objdump only.
 """
@@ -54,20 +54,23 @@ def sites_of(program):
     return calls, jumps
 
 
-def reached_in(output):
+def reached_in(outputs):
     reached = {}
-    for line in pathlib.Path(output).read_text(encoding="utf-8").splitlines():
+    for line in (line for output in outputs
+                 for line in pathlib.Path(output).read_text(encoding="utf-8").splitlines()):
         words = line.split()
         if len(words) == 5 and words[0] == "site":
-            reached[int(words[1], 16)] = (words[2], int(words[3]), int(words[4]))
+            address = int(words[1], 16)
+            _, made, struck = reached.get(address, ("", 0, 0))
+            reached[address] = (words[2], made + int(words[3]), struck + int(words[4]))
     return reached
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
     calls, jumps = sites_of(sys.argv[1])
-    reached = reached_in(sys.argv[2])
+    reached = reached_in(sys.argv[2:])
     rows = [(reached.get(address, ("", 0, 0)), called, caller)
             for address, (called, caller) in calls.items()]
     # What a jump was made from is known by its call alone: a place that no call explains.

@@ -9,6 +9,7 @@
 #include <map>
 #include <utility>
 
+#include "tests/engine/build/small_build.h"
 #include "tests/reliability/campaign.h"
 #include "tests/reliability/fault_rows.h"
 #include "tools/formats/vector_reader.h"
@@ -71,7 +72,7 @@ class BuildWorkload : public Workload {
   virtual Result<BuildReport> build() = 0;
   virtual bool may_differ(Kind) const { return false; }
   BuildOptions options() const {
-    BuildOptions with = small_build();
+    BuildOptions with = calibrated_build();
     with.read_timeout_ms = read_timeout_ms_;
     return with;
   }
@@ -85,6 +86,7 @@ class SourceBuild final : public BuildWorkload {
  public:
   using BuildWorkload::BuildWorkload;
   std::string name() const override { return "build"; }
+  std::uint64_t points_every() const override { return kPointsEveryOfRecall; }
 
  private:
   Result<BuildReport> build() override { return build_index(folder_, source_, options()); }
@@ -137,6 +139,7 @@ class GoingOn final : public BuildWorkload {
   explicit GoingOn(const std::string& scratch)
       : BuildWorkload(scratch), begun_(scratch + "/begun") {}
   std::string name() const override { return "build that goes on"; }
+  std::uint64_t points_every() const override { return kPointsEveryOfRecall; }
   void prepare() override {
     BuildWorkload::prepare();
     if (!stdfs::exists(begun_)) build_half();
@@ -209,16 +212,10 @@ class ReadVectors final : public Workload {
 
 }  // namespace
 
-BuildOptions small_build() {
-  BuildOptions options;
-  options.degree = 8;
-  options.code_bytes = 2;
-  options.refine_bytes = 2;
+BuildOptions calibrated_build() {
+  BuildOptions options = build::small_build(2);
   options.nav_edges = 8;
-  options.threads = 1;
-  options.partitions = 2;
   options.calibration_rows = 8;
-  options.memory_bytes = std::uint64_t{1} << 30;
   return options;
 }
 

@@ -13,7 +13,7 @@
 namespace cairn::reliability {
 
 /// What they build with.
-BuildOptions small_build();
+BuildOptions calibrated_build();
 
 void add_builds(const std::string& scratch, std::vector<std::unique_ptr<Workload>>& all);
 

@@ -18,8 +18,11 @@
 namespace cairn::reliability {
 
 struct CampaignOptions {
-  std::uint64_t every = 1, seed = 1;
-  std::string only, point;
+  std::uint64_t every = 0, seed = 1;  // 0: as often as each workload says
+  std::string only, point;  // `only`: a workload's whole name
+  std::uint64_t every_of(const Workload& workload) const {
+    return every != 0 ? every : workload.points_every();
+  }
 };
 
 inline std::array<char, 256> point_under_way{};
@@ -63,7 +66,7 @@ struct CampaignTally {
   /// The exit code.
   int conclude(const std::string& name, const CampaignOptions& options) const {
     print(name + ": seed " + std::to_string(options.seed) + ", every " +
-          std::to_string(options.every));
+          (options.every != 0 ? std::to_string(options.every) : "usual"));
     return wrong == 0 && struck != 0 ? 0 : 1;
   }
 };
@@ -89,9 +92,14 @@ int run_campaign(int argc, char** argv) {
   for (const int signal : {SIGALRM, SIGSEGV, SIGABRT, SIGBUS}) std::signal(signal, die_in_point);
   const ScratchFolder scratch;
   std::filesystem::create_directories(scratch.path());
+  const auto workloads = make_workloads(scratch.path());
+  if (argc == 2 && std::strcmp(argv[1], "--list") == 0) {
+    for (const auto& workload : workloads) std::printf("%s\n", workload->name().c_str());
+    return 0;
+  }
   Campaign campaign(options);
-  for (const auto& workload : make_workloads(scratch.path()))
-    if (workload->name().starts_with(options.only)) campaign.run(*workload);
+  for (const auto& workload : workloads)
+    if (options.only.empty() || workload->name() == options.only) campaign.run(*workload);
   return campaign.conclude();
 }
 

@@ -186,6 +186,7 @@ class CalibrateWorkload final : public ReadWorkload {
   CalibrateWorkload(std::string from, std::string folder)
       : ReadWorkload(std::move(folder), IoBackend::automatic), from_(std::move(from)) {}
   std::string name() const override { return "calibrate"; }
+  std::uint64_t points_every() const override { return kPointsEveryOfRecall; }
   void prepare() override {
     stdfs::remove_all(folder_);
     stdfs::copy(from_, folder_);
@@ -242,7 +243,7 @@ std::string Workload::note(const Error& error) {
 std::vector<std::unique_ptr<Workload>> make_workloads(const std::string& scratch) {
   const std::string folder = scratch + "/index";
   FaultRows source;
-  if (auto report = build_index(folder, source, small_build()); !report) give_up(report.error());
+  if (auto report = build_index(folder, source, calibrated_build()); !report) give_up(report.error());
   std::vector<std::unique_ptr<Workload>> all;
   for (const IoBackend io : {IoBackend::uring, IoBackend::pread, IoBackend::sync})
     all.push_back(std::make_unique<SearchWorkload>(folder, io));

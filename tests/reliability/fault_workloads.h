@@ -29,6 +29,9 @@ class Workload {
   /// Whether threads of a pool read files: one that hangs is left behind. What reads for itself
   /// waits for as long as the kernel does.
   virtual bool reads_by_a_pool() const { return false; }
+  /// One of so many points is tried when a campaign does not say: what measures recall opens an
+  /// index dozens of times.
+  virtual std::uint64_t points_every() const { return 1; }
   /// It is allocations that fail: errors say so, and name a file or not. `strike` turns failing on
   /// while the program is called, and off while what it gave is judged.
   void expect_out_of_memory(std::function<void(bool on)> strike) {
@@ -39,6 +42,7 @@ class Workload {
   bool failed() const { return failed_; }
 
  protected:
+  static constexpr std::uint64_t kPointsEveryOfRecall = 11;
   /// Forgets earlier errors.
   void begin() {
     failed_ = false;

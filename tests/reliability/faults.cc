@@ -2,8 +2,9 @@
 // in each way that can befall it, once or from then on; what comes of it is right or a clean error,
 // and the same work done again succeeds.
 //   faults [--every N] [--seed S] [--only WORKLOAD] [--point NUMBER,KIND,STICKY]
-// --every N: each N-th point, beginning by seed. Prints a line a workload, and `site ADDRESS CALL
-// MADE STRUCK` for each place that calls. A point that hangs is killed after a minute.
+// --every N: each N-th point, beginning by seed; default: every point, of workloads that measure
+// recall one in eleven. --list: the workloads. Prints a line a workload, and `site ADDRESS CALL MADE
+// STRUCK` for each place that calls. A point that hangs is killed after a minute.
 #include <filesystem>
 
 #include "tests/reliability/fault_campaign.h"
@@ -31,6 +32,7 @@ class Campaign {
   void run(Workload& workload) {
     const std::vector<Made> made = calls_of(workload);
     CampaignTally tally{.calls = made.size()};
+    const std::uint64_t every = options_.every_of(workload);
     std::uint64_t number = 0;
     for (std::uint64_t at = 0; at < made.size(); ++at)
       for (const Kind kind : os_faults::kKinds)
@@ -39,7 +41,7 @@ class Campaign {
           if (kind == Kind::lost && made[at].call == os_faults::Call::read_file &&
               !workload.reads_by_a_pool())
             continue;
-          if ((number++ + options_.seed) % options_.every != 0) continue;
+          if ((number++ + options_.seed) % every != 0) continue;
           try_point(workload, {.at = at, .kind = kind, .sticky = sticky}, made[at], tally);
         }
     tally.print(workload.name());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/build/builder_fs.h"
+#include "tests/engine/build/small_build.h"
 
 namespace cairn::build::tiny {
 namespace {
@@ -12,15 +13,7 @@ constexpr char kJournalPath[] = "index.building/JOURNAL";
 }  // namespace
 
 BuildOptions options() {
-  BuildOptions options;
-  options.degree = 8;
-  options.code_bytes = 2;
-  options.refine_bytes = 2;
-  options.threads = 1;
-  options.partitions = 3;
-  options.calibration_rows = 0;  // recall has tests of its own
-  options.memory_bytes = std::uint64_t{1} << 30;
-  return options;
+  return small_build(3);
 }
 
 Input::Input() {
