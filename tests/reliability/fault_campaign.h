@@ -18,10 +18,10 @@
 namespace cairn::reliability {
 
 struct CampaignOptions {
-  std::uint64_t every = 0, seed = 1;  // 0: as often as each workload says
+  std::uint64_t every = 1, seed = 1;
   std::string only, point;  // `only`: a workload's whole name
   std::uint64_t every_of(const Workload& workload) const {
-    return every != 0 ? every : workload.points_every();
+    return every * workload.points_every();
   }
 };
 
@@ -66,7 +66,7 @@ struct CampaignTally {
   /// The exit code.
   int conclude(const std::string& name, const CampaignOptions& options) const {
     print(name + ": seed " + std::to_string(options.seed) + ", every " +
-          (options.every != 0 ? std::to_string(options.every) : "usual"));
+          std::to_string(options.every));
     return wrong == 0 && struck != 0 ? 0 : 1;
   }
 };

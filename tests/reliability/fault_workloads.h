@@ -29,8 +29,7 @@ class Workload {
   /// Whether threads of a pool read files: one that hangs is left behind. What reads for itself
   /// waits for as long as the kernel does.
   virtual bool reads_by_a_pool() const { return false; }
-  /// One of so many points is tried when a campaign does not say: what measures recall opens an
-  /// index dozens of times.
+  /// A campaign tries one of so many points: what measures recall opens an index dozens of times.
   virtual std::uint64_t points_every() const { return 1; }
   /// It is allocations that fail: errors say so, and name a file or not. `strike` turns failing on
   /// while the program is called, and off while what it gave is judged.

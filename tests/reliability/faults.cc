@@ -2,8 +2,8 @@
 // in each way that can befall it, once or from then on; what comes of it is right or a clean error,
 // and the same work done again succeeds.
 //   faults [--every N] [--seed S] [--only WORKLOAD] [--point NUMBER,KIND,STICKY]
-// --every N: each N-th point, beginning by seed; default: every point, of workloads that measure
-// recall one in eleven. --list: the workloads. Prints a line a workload, and `site ADDRESS CALL MADE
+// --every N: each N-th point, beginning by seed, of workloads that measure recall one in 11 N;
+// default: 1. --list: the workloads. Prints a line a workload, and `site ADDRESS CALL MADE
 // STRUCK` for each place that calls. A point that hangs is killed after a minute.
 #include <filesystem>
 

@@ -38,8 +38,10 @@ class VerbOptions : public ::testing::Test {
   /// Builds `index` unless it is there.
   static void build(const std::string& index, const std::vector<std::string>& more) {
     if (std::filesystem::exists(dir().file(index))) return;
-    std::vector<std::string> args = {"build", "--input", "base.fbin", "--index",
-                                     index,   "--codes", "16",        "--quiet"};
+    // Recall by name has tests of its own.
+    std::vector<std::string> args = {"build",   "--input", "base.fbin",          "--index",
+                                     index,     "--codes", "16",                 "--quiet",
+                                     "--calibration-rows", "20"};
     args.insert(args.end(), more.begin(), more.end());
     run_ok(dir(), args);
   }
