@@ -39,9 +39,9 @@ class VerbOptions : public ::testing::Test {
   static void build(const std::string& index, const std::vector<std::string>& more) {
     if (std::filesystem::exists(dir().file(index))) return;
     // Recall by name has tests of its own.
-    std::vector<std::string> args = {"build",   "--input", "base.fbin",          "--index",
-                                     index,     "--codes", "16",                 "--quiet",
-                                     "--calibration-rows", "20"};
+    std::vector<std::string> args = {
+        "build", "--input", "base.fbin",          "--index", index, "--codes",
+        "16",    "--quiet", "--calibration-rows", "20"};
     args.insert(args.end(), more.begin(), more.end());
     run_ok(dir(), args);
   }
