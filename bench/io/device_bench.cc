@@ -78,14 +78,16 @@ void report(benchmark::State& state) {
       benchmark::Counter(reads, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
-void device_reads(benchmark::State& state, Backend backend, bool any_thread, bool registered) {
+void device_reads(benchmark::State& state, Backend backend, bool any_thread, bool registered,
+                  bool limited = true) {
   const auto depth = static_cast<std::uint32_t>(state.range(0));
   const AlignedBuffer memory = must(AlignedBuffer::create(depth * kPage));
   const ReadFile* const files[] = {&test_file().file()};
-  const DeviceOptions options{.backend = backend,
-                              .depth = depth,
-                              .any_thread = any_thread,
-                              .arena = registered ? memory.bytes() : std::span<std::byte>()};
+  DeviceOptions options{.backend = backend,
+                        .depth = depth,
+                        .any_thread = any_thread,
+                        .arena = registered ? memory.bytes() : std::span<std::byte>()};
+  if (!limited) options.read_timeout_us = 0;
   const auto device = must(make_device(files, options, nullptr));
   std::mt19937_64 random(2);
   std::vector<ReadDone> done(depth);
@@ -164,6 +166,8 @@ BENCHMARK(bare_liburing)->Apply(depths);
 BENCHMARK_CAPTURE(device_reads, uring, Backend::uring, false, false)->Apply(depths);
 BENCHMARK_CAPTURE(device_reads, uring_registered, Backend::uring, false, true)->Apply(depths);
 BENCHMARK_CAPTURE(device_reads, uring_any_thread, Backend::uring, true, true)->Apply(depths);
+BENCHMARK_CAPTURE(device_reads, uring_registered_no_time_limit, Backend::uring, false, true, false)
+    ->Apply(depths);
 BENCHMARK_CAPTURE(device_reads, pread, Backend::pread, false, false)->Apply(depths);
 BENCHMARK_CAPTURE(device_reads, sync, Backend::sync, false, false)->Apply(depths);
 BENCHMARK_CAPTURE(block_reader, from_disk, false)->Apply(depths);
