@@ -12,25 +12,17 @@
 #include <cerrno>
 #include <cstring>
 
-#include "io/device.h"
-#include "tests/io/io_test_util.h"
+#include "tests/io/ring_test.h"
 #include "tests/io/seccomp.h"
 
 namespace cairn::io {
 namespace {
 
-constexpr std::uint32_t kPage = 4096;
 constexpr std::uint32_t kPages = 64;
 
-class DeviceLimits : public ::testing::Test {
+class DeviceLimits : public RingTest {
  protected:
-  void SetUp() override {
-    const auto probe = make_device({}, {.backend = Backend::uring}, nullptr);
-    if (!probe) GTEST_SKIP() << probe.error().to_string();
-    write_file(posix_fs(), dir_.file("a"), bytes_);
-    file_ = must(posix_fs().open(dir_.file("a"), true));
-    files_[0] = file_.get();
-  }
+  DeviceLimits() : RingTest(kPages) {}
 
   Result<std::unique_ptr<Device>> make(Backend backend, std::string* reason,
                                        std::span<std::byte> arena = {}) {
@@ -63,11 +55,6 @@ class DeviceLimits : public ::testing::Test {
     }
     return true;
   }
-
-  ScratchDir dir_;
-  std::vector<std::byte> bytes_ = random_bytes(kPages * kPage, 21);
-  std::unique_ptr<ReadFile> file_;
-  const ReadFile* files_[1] = {};
 };
 
 TEST_F(DeviceLimits, ForbiddenSetupFallsBackAndSaysWhy) {

@@ -10,7 +10,7 @@
 #include <map>
 #include <thread>
 
-#include "tests/io/io_test_util.h"
+#include "tests/io/ring_test.h"
 
 namespace cairn::io {
 namespace {
@@ -34,8 +34,7 @@ class DeviceTest : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
     if (GetParam().backend != Backend::uring) return;
-    const auto probe = make_device({}, {.backend = Backend::uring}, nullptr);
-    if (!probe) GTEST_SKIP() << probe.error().to_string();
+    if (const std::string why = ring_refused(); !why.empty()) GTEST_SKIP() << why;
   }
 
   const ReadFile* add_file(const std::string& name, std::size_t bytes, std::uint64_t seed) {

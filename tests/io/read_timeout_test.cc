@@ -19,8 +19,8 @@
 #include "io/device.h"
 #include "io/forwarding_fs.h"
 #include "io/os_error.h"
-#include "tests/io/io_test_util.h"
 #include "tests/io/pipe_file.h"
+#include "tests/io/ring_test.h"
 #include "tests/sim/sim_fs.h"
 
 namespace cairn::io {
@@ -66,8 +66,7 @@ class HungRead : public ::testing::TestWithParam<Backend> {
     if (GetParam() == Backend::pread && !hung_page_.works())
       GTEST_SKIP() << "userfaultfd is refused here";
     if (GetParam() == Backend::uring) {
-      const auto probe = make_device({}, {.backend = Backend::uring}, nullptr);
-      if (!probe) GTEST_SKIP() << probe.error().to_string();
+      if (const std::string why = ring_refused(); !why.empty()) GTEST_SKIP() << why;
     }
   }
 

@@ -7,10 +7,9 @@
 #include <cstring>
 #include <optional>
 
-#include "io/device.h"
 #include "io/uring_ring.h"
-#include "tests/io/io_test_util.h"
 #include "tests/io/pipe_file.h"
+#include "tests/io/ring_test.h"
 
 namespace {
 
@@ -59,26 +58,16 @@ std::uint32_t __wrap__ZN5cairn2io9UringRing4takeESt4spanINS0_8RingDoneELm1844674
 namespace cairn::io {
 namespace {
 
-constexpr std::uint32_t kPage = 4096;
 constexpr std::uint32_t kReads = 8;
 
-class RingResults : public ::testing::Test {
+class RingResults : public RingTest {
  protected:
-  void SetUp() override {
-    const auto probe = make_device({}, {.backend = Backend::uring}, nullptr);
-    if (!probe) GTEST_SKIP() << probe.error().to_string();
-    write_file(posix_fs(), dir_.file("a"), bytes_);
-    file_ = must(posix_fs().open(dir_.file("a"), true));
-  }
+  RingResults() : RingTest(kReads) {}
 
-  ScratchDir dir_;
-  std::vector<std::byte> bytes_ = random_bytes(kReads * kPage, 3);
-  std::unique_ptr<ReadFile> file_;
   AlignedBytes memory_{kReads * kPage};
 };
 
 TEST_F(RingResults, WhatTheKernelDidNotTakeIsHandedOverLater) {
-  const ReadFile* const files[] = {file_.get()};
   // A read that is lost is an error and no endless wait.
   const DeviceOptions options{
       .backend = Backend::uring, .depth = kReads, .read_timeout_us = 5'000'000};
@@ -86,7 +75,7 @@ TEST_F(RingResults, WhatTheKernelDidNotTakeIsHandedOverLater) {
   for (const int busy : {0, 5, 20}) {
     SCOPED_TRACE(busy);
     std::ranges::fill(memory_.span(), std::byte{0});
-    const auto device = must(make_device(files, options, nullptr));
+    const auto device = must(make_device(files_, options, nullptr));
     std::vector<ReadOp> ops;
     for (std::uint32_t i = 0; i < kReads; ++i)
       ops.push_back(
