@@ -58,8 +58,9 @@ struct Target {
 };
 
 void build_on(io::Fs& fs, const Answers& answers, std::uint64_t seed) {
-  auto builder = build::create_builder(fs, kFolder, kDim, DType::u8,
-                                       {.degree = 24, .threads = 1, .seed = seed});
+  auto builder =
+      build::create_builder(fs, kFolder, kDim, DType::u8,
+                            {.degree = 24, .threads = 1, .seed = seed, .calibration_rows = 0});
   if (!builder) give_up(builder.error());
   if (auto added = (*builder)->add({answers.rows(), kCount, kDim, DType::u8}); !added)
     give_up(added.error());

@@ -112,13 +112,14 @@ std::vector<std::string> names_in(const ScratchDir& folder) {
 void make_index(const ScratchDir& folder) {
   run_ok(folder, {"generate", "--count", "2000", "--dim", "24", "--dtype", "u8", "--seed", "3",
                   "--output", "base.u8bin"});
-  run_ok(folder, {"build", "--input", "base.u8bin", "--index", "index", "--codes", "8", "--quiet"});
+  run_ok(folder, {"build", "--input", "base.u8bin", "--index", "index", "--codes", "8",
+                  "--calibration-rows", "20", "--quiet"});
 }
 
 TEST(Progress, OfASearchIsShownWhenItsResultsGoElsewhere) {
   const ScratchDir folder;
   make_index(folder);
-  run_ok(folder, {"generate", "--count", "400000", "--dim", "24", "--dtype", "u8", "--seed", "4",
+  run_ok(folder, {"generate", "--count", "40000", "--dim", "24", "--dtype", "u8", "--seed", "4",
                   "--output", "many.u8bin"});
   const std::vector<std::string> args = {
       "search",      "--index", folder.file("index"), "--queries", folder.file("many.u8bin"),
@@ -207,7 +208,8 @@ TEST(NoRoom, OfABuildIsAnErrorAndTheSameCommandGoesOn) {
   run_ok(folder, {"generate", "--count", "1000", "--dim", "24", "--dtype", "u8", "--seed", "3",
                   "--output", "few.u8bin"});
   const std::vector<std::string> build = {"build", "--input", "few.u8bin", "--index",
-                                          "i",     "--codes", "8",         "--quiet"};
+                                          "i",     "--codes", "8",         "--calibration-rows",
+                                          "20",    "--quiet"};
   // Nothing is kept of what ends before the input was read once.
   EXPECT_EQ(run_limited(folder, 4096, build).code, 1);
   EXPECT_EQ(names_in(folder), (std::vector<std::string>{"few.u8bin"}));

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "tests/engine/math/paths.h"
+#include "tests/sanitized.h"
 
 namespace cairn::math {
 namespace {
@@ -195,6 +196,7 @@ TEST_P(Pq, TrainingLowersTheErrorAndMoreBytesLowerItFurther) {
 }
 
 TEST_P(Pq, TrainingOfManyRowsIsAsGoodAsIfAllWereUsedAllTheWay) {
+  if (kSanitized) GTEST_SKIP() << "of how good it is a sanitizer says nothing, in half a minute";
   constexpr std::uint32_t kDim = 6, kRows = 65'536, kIterations = 10;
   // Sorted by the first element, so that any part but one spread over all is another set.
   auto sample = random_floats(kRows * kDim, kSeed);
