@@ -2,8 +2,8 @@
 // search, calibration, build and import. Each run ends with out_of_memory or succeeds, what it
 // gives is right, the same work done again succeeds, and nothing stays allocated.
 //   allocations [--every N] [--seed S] [--only WORKLOAD] [--point NUMBER,once|sticky]
-// --every N: each N-th point, beginning by seed, of workloads that measure recall one in 11 N. A
-// point that hangs is killed after a minute.
+// --every N: each N-th point, beginning by seed, of workloads that measure recall one in 17 N. A
+// point that hangs is killed after five minutes.
 #include <unistd.h>
 
 #include <csignal>

@@ -27,10 +27,11 @@ struct CampaignOptions {
 
 inline std::array<char, 256> point_under_way{};
 
-/// Says which point it was when the process dies in it; a minute is too long for one.
+/// Says which point it was when the process dies in it. A point takes a second at most, and on a
+/// machine that is busy with other work many times that.
 inline void begin_point(const std::string& text) {
   std::snprintf(point_under_way.data(), point_under_way.size(), "at point %s\n", text.c_str());
-  alarm(60);
+  alarm(300);
 }
 inline void end_point() { alarm(0); }
 

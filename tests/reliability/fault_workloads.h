@@ -41,7 +41,7 @@ class Workload {
   bool failed() const { return failed_; }
 
  protected:
-  static constexpr std::uint64_t kPointsEveryOfRecall = 11;
+  static constexpr std::uint64_t kPointsEveryOfRecall = 17;
   /// Forgets earlier errors.
   void begin() {
     failed_ = false;
