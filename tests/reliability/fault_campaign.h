@@ -20,9 +20,7 @@ namespace cairn::reliability {
 struct CampaignOptions {
   std::uint64_t every = 1, seed = 1;
   std::string only, point;  // `only`: a workload's whole name
-  std::uint64_t every_of(const Workload& workload) const {
-    return every * workload.points_every();
-  }
+  std::uint64_t every_of(const Workload& workload) const { return every * workload.points_every(); }
 };
 
 inline std::array<char, 256> point_under_way{};

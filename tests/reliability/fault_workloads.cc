@@ -244,7 +244,8 @@ std::string Workload::note(const Error& error) {
 std::vector<std::unique_ptr<Workload>> make_workloads(const std::string& scratch) {
   const std::string folder = scratch + "/index";
   FaultRows source;
-  if (auto report = build_index(folder, source, calibrated_build()); !report) give_up(report.error());
+  if (auto report = build_index(folder, source, calibrated_build()); !report)
+    give_up(report.error());
   std::vector<std::unique_ptr<Workload>> all;
   // Where rings are forbidden there is nothing to try; the table of call sites misses them then.
   if (const auto with_a_ring = Index::open(folder, {.io = IoBackend::uring}); !with_a_ring)
