@@ -57,8 +57,8 @@ class Tracer {
   /// For so many searches, no fewer than one: buffers that none will use are not pinned.
   Status open(std::size_t searches) {
     const std::size_t affordable = kBufferBytesMax / snapshot_.block_bytes_max();
-    const std::size_t lanes = std::clamp<std::size_t>(affordable / outstanding_max_, 1,
-                                                      std::min(kLanesMax, searches));
+    const std::size_t lanes =
+        std::clamp<std::size_t>(affordable / outstanding_max_, 1, std::min(kLanesMax, searches));
     for (std::size_t i = 0; i < lanes; ++i) lanes_.emplace_back(snapshot_.limits());
     const auto buffers = static_cast<std::uint32_t>(lanes * outstanding_max_);
     arrivals_.resize(buffers);

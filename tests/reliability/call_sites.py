@@ -5,9 +5,9 @@ of the campaign of faults came to.
   tests/reliability/call_sites.py PROGRAM OUTPUT...
 
 PROGRAM was linked with doubles of the calls (-Wl,--wrap, see os_faults.h); each OUTPUT is what a
-run of it printed: lines `site ADDRESS CALL MADE STRUCK`, which are added up. Prints a line for each place, those that were never
-reached or where no fault struck first; exit code 1 when there is one that was never reached.
-Standard library and objdump only.
+run of it printed: lines `site ADDRESS CALL MADE STRUCK`, which are added up. Prints a line for each
+place, those that were never reached or where no fault struck first; exit code 1 when there is one
+that was never reached. Standard library and objdump only.
 """
 import collections
 import pathlib

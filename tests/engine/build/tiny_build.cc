@@ -12,9 +12,7 @@ constexpr char kJournalPath[] = "index.building/JOURNAL";
 
 }  // namespace
 
-BuildOptions options() {
-  return small_build(3);
-}
+BuildOptions options() { return small_build(3); }
 
 Input::Input() {
   for (std::uint64_t to = 0; to < rows.count(); to += 10) copy_row(rows, 5 + to % 3, to);
