@@ -7,6 +7,7 @@
 #include "engine/build/journal.h"
 #include "engine/build/publish_manifest.h"
 #include "engine/build/temp_files.h"
+#include "engine/guarded.h"
 #include "layout/manifest.h"
 
 namespace cairn::build {
@@ -106,10 +107,13 @@ Status WorkFolder::clear() {
 
 WorkFolder::~WorkFolder() {
   if (!lock_ || kept_) return;
-  // A destructor cannot report. What is left is reused by the next builder.
-  Status gone = clear();
-  if (gone) gone = fs_.remove(path_ + "/" + std::string(kLockName));
-  if (gone) gone = fs_.remove(path_);
+  // A destructor cannot report, nor throw where memory ran out. What is left is reused by the next
+  // builder.
+  static_cast<void>(guarded("remove a work folder", [this]() -> Status {
+    CAIRN_TRY(clear());
+    CAIRN_TRY(fs_.remove(path_ + "/" + std::string(kLockName)));
+    return fs_.remove(path_);
+  }));
 }
 
 Status WorkFolder::publish() {

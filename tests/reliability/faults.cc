@@ -1,11 +1,14 @@
 // Fault enumeration: each call that the program makes of the operating system, in turn, goes wrong
 // in each way that can befall it, once or from then on; what comes of it is right or a clean error,
 // and the same work done again succeeds.
-//   faults [--every N] [--seed S] [--only WORKLOAD] [--point NUMBER,KIND,STICKY]
+//   faults [--every N] [--seed S] [--only WORKLOAD] [--point NUMBER,KIND,once|sticky[,SITE,KIND]]
+// Places that only an error leads to are struck by a second fault behind the first.
 // --every N: each N-th point, beginning by seed, of workloads that measure recall one in 17 N;
 // default: 1. --list: the workloads. Prints a line a workload, and `site ADDRESS CALL MADE
 // STRUCK` for each place that calls. A point that hangs is killed after five minutes.
 #include <filesystem>
+#include <map>
+#include <set>
 
 #include "tests/reliability/fault_campaign.h"
 
@@ -34,16 +37,24 @@ class Campaign {
     CampaignTally tally{.calls = made.size()};
     const std::uint64_t every = options_.every_of(workload);
     std::uint64_t number = 0;
-    for (std::uint64_t at = 0; at < made.size(); ++at)
+    seen_.clear();
+    behind_.clear();
+    for (const Made& call : made) seen_.insert(call.site);
+    std::set<std::uintptr_t> tried;
+    for (std::uint64_t at = 0; at < made.size(); ++at) {
+      // Whatever share of the points is tried, each place is, in every way.
+      const bool first = options_.every == 1 && tried.insert(made[at].site).second;
       for (const Kind kind : os_faults::kKinds)
         for (const bool sticky : {false, true}) {
           if (!os_faults::befalls(kind, made[at])) continue;
           if (kind == Kind::lost && made[at].call == os_faults::Call::read_file &&
               !workload.reads_by_a_pool())
             continue;
-          if ((number++ + options_.seed) % every != 0) continue;
+          if ((number++ + options_.seed) % every != 0 && !first) continue;
           try_point(workload, {.at = at, .kind = kind, .sticky = sticky}, made[at], tally);
         }
+    }
+    try_behind(workload, tally);
     tally.print(workload.name());
     total_ += tally;
   }
@@ -68,10 +79,40 @@ class Campaign {
     return made;
   }
 
+  /// A second fault, where only a first one leads to.
+  void try_behind(Workload& workload, CampaignTally& tally) {
+    for (const auto& [site, way] : std::exchange(behind_, {}))
+      for (const Kind kind : os_faults::kKinds) {
+        Fault fault = way.fault;
+        fault.then_site = site;
+        fault.then_kind = kind;
+        if (os_faults::befalls(kind, {.call = way.call}))
+          try_point(workload, fault, way.made, tally);
+      }
+  }
+
+  /// Notes the places that this point came to and the undisturbed run did not.
+  void note_behind(const Fault& fault, const Made& made,
+                   const std::map<std::uintptr_t, os_faults::Count>& before) {
+    for (const auto& [site, count] : os_faults::sites()) {
+      const auto known = before.find(site);
+      if ((known == before.end() || known->second.made != count.made) && seen_.insert(site).second)
+        behind_[site] = {.fault = fault, .made = made, .call = count.call};
+    }
+  }
+
+  static std::string text_of(const Fault& fault) {
+    std::string text = std::to_string(fault.at) + "," +
+                       std::string(os_faults::kind_name(fault.kind)) +
+                       (fault.sticky ? ",sticky" : ",once");
+    if (fault.then_site == 0) return text;
+    std::array<char, 20> site{};
+    std::snprintf(site.data(), site.size(), "%llx", number(fault.then_site));
+    return text + "," + site.data() + "," + std::string(os_faults::kind_name(fault.then_kind));
+  }
+
   void try_point(Workload& workload, const Fault& fault, const Made& made, CampaignTally& tally) {
-    const std::string text = std::to_string(fault.at) + "," +
-                             std::string(os_faults::kind_name(fault.kind)) +
-                             (fault.sticky ? ",sticky" : ",once");
+    const std::string text = text_of(fault);
     if (!options_.point.empty() && text != options_.point) return;
     // A ring that takes nothing any more, or never the last read, is given up after a while too.
     // Which call has a number depends on threads: it may be one of the ring whatever it was before.
@@ -83,10 +124,12 @@ class Campaign {
     const std::size_t open_before = open_files();
     begin_point(text + " (" + std::string(os_faults::call_name(made.call)) + ") of '" +
                 workload.name() + "'");
+    const auto sites_before = os_faults::sites();
     os_faults::arm(fault);
     std::string wrong = workload.attempt(fault.kind);
     const std::uint64_t struck = os_faults::struck();
     os_faults::disarm();
+    note_behind(fault, made, sites_before);
     const bool failed = workload.failed();
     std::string more = workload.again();
     // On a busy machine so short a time limit strikes by itself.
@@ -97,8 +140,17 @@ class Campaign {
     tally.add_point(struck != 0, failed, wrong);
   }
 
+  /// How a place is come to that only an error leads to.
+  struct Way {
+    Fault fault;
+    Made made;
+    os_faults::Call call;
+  };
+
   CampaignOptions options_;
   CampaignTally total_;
+  std::set<std::uintptr_t> seen_;         // places that need no fault to be come to, or one noted
+  std::map<std::uintptr_t, Way> behind_;  // by place
 };
 
 }  // namespace

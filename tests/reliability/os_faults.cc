@@ -86,10 +86,15 @@ std::optional<Kind> next_call(Call call, const void* returns_to) {
   if (!s.fault) return std::nullopt;
   const bool at = s.number++ == s.fault->at;
   if (at && s.fault->sticky) s.sticky = call;
-  if ((!at && s.sticky != call) || !befalls(s.fault->kind, made)) return std::nullopt;
+  std::optional<Kind> kind;
+  if (at || s.sticky == call)
+    kind = s.fault->kind;
+  else if (s.struck > 0 && made.site == s.fault->then_site)
+    kind = s.fault->then_kind;
+  if (!kind || !befalls(*kind, made)) return std::nullopt;
   ++count.struck;
   ++s.struck;
-  return s.fault->kind;
+  return kind;
 }
 
 void watch() {

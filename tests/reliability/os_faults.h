@@ -67,6 +67,10 @@ struct Fault {
   std::uint64_t at = 0;  // number of the call since arm()
   Kind kind = Kind::eio;
   bool sticky = false;  // then every later call of its Call too, else it alone
+  /// Once it has struck, calls from this place go wrong too: those of a way that only an error
+  /// takes. 0: none.
+  std::uintptr_t then_site = 0;
+  Kind then_kind = Kind::eio;
 };
 
 /// From here on calls are recorded.
