@@ -7,7 +7,7 @@ of the campaign of faults came to.
 PROGRAM was linked with doubles of the calls (-Wl,--wrap, see os_faults.h); each OUTPUT is what a
 run of it printed: lines `site ADDRESS CALL MADE STRUCK`, which are added up. Prints a line for each
 place, those that were never reached or where no fault struck first; exit code 1 when there is one
-that was never reached. Standard library and objdump only.
+of them without an excuse. Standard library and objdump only.
 """
 import collections
 import pathlib
@@ -15,10 +15,12 @@ import re
 import subprocess
 import sys
 
-# Places that no run comes to, and why: (call, caller begins with) -> reason.
+# Places that no run comes to or strikes, and why: (call, caller begins with) -> reason.
 UNREACHABLE = {
     ("close", "cairn::formats::(anonymous namespace)::FileSource::~FileSource()"):
         "one of two copies that the compiler makes; sources are deleted through their base",
+    ("lstat64", "cairn::io::(anonymous namespace)::rename_where_flags_are_refused("):
+        "the third of three: a file that appears between a look and a rename",
 }
 FUNCTION = re.compile(r"^[0-9a-f]+ <(.*)>:$")
 INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\s*(\S+)\s*(.*)$")
@@ -66,6 +68,11 @@ def reached_in(outputs):
     return reached
 
 
+def excuse(called, caller):
+    return next((why for (call, begin), why in UNREACHABLE.items()
+                 if call == called and caller.startswith(begin)), None)
+
+
 def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
@@ -79,15 +86,15 @@ def main():
     rows.sort(key=lambda row: (row[0][1] != 0, row[0][2] != 0, row[2]))
     for (_, made, struck), called, caller in rows:
         print(f"{made:>10} calls {struck:>8} struck  {called} in {caller}")
-        if made == 0 and (called, caller) in UNREACHABLE:
-            print(f"           {UNREACHABLE[called, caller]}")
+        if struck == 0 and excuse(called, caller):
+            print(f"           {excuse(called, caller)}")
     for called, caller in jumps:
         print(f"  by a jump                  {called} in {caller}")
-    missed = sum(made == 0 and (called, caller) not in UNREACHABLE
-                 for (_, made, _), called, caller in rows)
-    unstruck = sum(struck == 0 for (_, _, struck), _, _ in rows)
-    print(f"call sites: {len(rows)}, never reached: {missed}, never struck: {unstruck}, "
-          f"by a jump: {len(jumps)}, seen without a call: {sum(left.values())}")
+    excused = sum(struck == 0 and excuse(called, caller) is not None
+                  for (_, _, struck), called, caller in rows)
+    missed = sum(struck == 0 for (_, _, struck), _, _ in rows) - excused
+    print(f"call sites: {len(rows)}, struck: {len(rows) - missed - excused}, excused: {excused}, "
+          f"missed: {missed}, by a jump: {len(jumps)}, seen without a call: {sum(left.values())}")
     return 1 if missed else 0
 
 
