@@ -159,7 +159,9 @@ class GoingOn final : public BuildWorkload {
  private:
   void build_half() {
     BuildOptions with = options();
-    with.progress = [](const BuildProgress& progress) { return progress.phase != "write" || progress.done == 0; };
+    with.progress = [](const BuildProgress& progress) {
+      return progress.phase != "write" || progress.done == 0;
+    };
     if (build_index(folder_, source_, with)) give_up({.what = "a build was not cut off"});
     stdfs::rename(folder_ + ".building", begun_);
     // As of a kill behind the last record: bytes that nobody vouches for.
