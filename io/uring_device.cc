@@ -115,6 +115,8 @@ UringDevice::~UringDevice() {
     report_failed(dropped);
     if (collect(dropped) == 0) wait_once(1, -1, {});
   }
+  // With reads in the kernel it would wait for them.
+  if (kernel_reads() == 0) ring_->release_memory();
 }
 
 // The thread of the first call becomes the issuer of a one-thread ring.

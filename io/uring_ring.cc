@@ -104,7 +104,13 @@ bool UringRing::register_files(std::span<const int> fds) {
 
 bool UringRing::register_memory(std::span<std::byte> memory) {
   const iovec whole{.iov_base = memory.data(), .iov_len = memory.size()};
-  return !memory.empty() && io_uring_register_buffers(&ring_, &whole, 1) == 0;
+  memory_registered_ = !memory.empty() && io_uring_register_buffers(&ring_, &whole, 1) == 0;
+  return memory_registered_;
+}
+
+void UringRing::release_memory() {
+  // Refused to another thread than a one-thread ring's own; the kernel does it later then.
+  if (std::exchange(memory_registered_, false)) io_uring_unregister_buffers(&ring_);
 }
 
 int UringRing::submit() {

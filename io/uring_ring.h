@@ -36,6 +36,9 @@ class UringRing {
   /// Fixed files and a fixed buffer: false where the kernel refuses, and plain reads serve.
   bool register_files(std::span<const int> fds);
   bool register_memory(std::span<std::byte> memory);
+  /// Gives registered memory back at once; waits for reads that use it. Without it, pages stay
+  /// pinned until the kernel comes to clear the ring away: minutes on a busy machine.
+  void release_memory();
 
   /// Most reads that may be in flight: never more than the completion queue holds.
   std::uint32_t capacity() const { return capacity_; }
@@ -64,6 +67,7 @@ class UringRing {
   std::uint32_t capacity_ = 0;
   bool one_thread_ = false;
   bool open_ = false;
+  bool memory_registered_ = false;
 };
 
 }  // namespace cairn::io

@@ -5,7 +5,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <optional>
+#include <string>
 
 #include "io/uring_ring.h"
 #include "tests/io/pipe_file.h"
@@ -94,6 +96,26 @@ TEST_F(RingResults, WhatTheKernelDidNotTakeIsHandedOverLater) {
     EXPECT_EQ(busy_calls, 0);
     EXPECT_TRUE(std::ranges::equal(memory_.span(), bytes_));
   }
+}
+
+/// Of this process, for devices that may write to it.
+std::uint64_t pinned_kib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmPin:")) return std::stoull(line.substr(6));
+  return 0;
+}
+
+// Left to itself the kernel does it when it comes to it: on a busy machine gigabytes were pinned.
+TEST_F(RingResults, ClosingGivesPinnedMemoryBackAtOnce) {
+  const std::uint64_t before = pinned_kib();
+  const DeviceOptions options{.backend = Backend::uring, .depth = kReads, .arena = memory_.span()};
+  auto device = must(make_device(files_, options, nullptr));
+  const ReadOp op{.bytes = kPage, .buffer = memory_.data(), .tag = 1};
+  ASSERT_EQ(must(device->submit({&op, 1})), 1u);
+  if (pinned_kib() == before) GTEST_SKIP() << "this kernel registers no memory";
+  device.reset();
+  EXPECT_EQ(pinned_kib(), before);
 }
 
 TEST_F(RingResults, ACompletionOfAnEarlierReadIsNotTheOneThatIsWaitedFor) {

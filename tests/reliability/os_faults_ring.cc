@@ -132,6 +132,7 @@ int __real_io_uring_enter2(unsigned fd, unsigned submit, unsigned wait, unsigned
 int __real_io_uring_register(unsigned fd, unsigned code, const void* argument, unsigned count);
 int __real_io_uring_register_files(io_uring* ring, const int* files, unsigned count);
 int __real_io_uring_register_buffers(io_uring* ring, const iovec* buffers, unsigned count);
+int __real_io_uring_unregister_buffers(io_uring* ring);
 
 int __wrap_io_uring_queue_init_params(unsigned entries, io_uring* ring, io_uring_params* params) {
   if (const int error = error_for(Call::ring_setup, CAIRN_SITE); error != 0) return -error;
@@ -185,6 +186,11 @@ int __wrap_io_uring_register_files(io_uring* ring, const int* files, unsigned co
 int __wrap_io_uring_register_buffers(io_uring* ring, const iovec* buffers, unsigned count) {
   const int error = error_for(Call::ring_register, CAIRN_SITE);
   return error != 0 ? -error : __real_io_uring_register_buffers(ring, buffers, count);
+}
+
+int __wrap_io_uring_unregister_buffers(io_uring* ring) {
+  const int error = error_for(Call::ring_register, CAIRN_SITE);
+  return error != 0 ? -error : __real_io_uring_unregister_buffers(ring);
 }
 
 // UringRing::take, by the name that the compiler gives it.
