@@ -20,9 +20,11 @@ std::string hex(std::uint64_t value) {
   return text;
 }
 
-/// Of a copy with the checksum field zeroed: a manifest is small and read once.
+/// Of a copy with the checksum field zeroed and this version: a manifest is small and read once.
 std::uint64_t checksum_of(std::span<const std::byte> bytes) {
   std::vector<std::byte> copy(bytes.begin(), bytes.end());
+  std::memcpy(copy.data() + offsetof(ManifestHeader, version), &kManifestVersion,
+              sizeof kManifestVersion);
   std::memset(copy.data() + offsetof(ManifestHeader, checksum), 0, sizeof(std::uint64_t));
   return XXH3_64bits(copy.data(), copy.size());
 }
@@ -35,10 +37,14 @@ tl::unexpected<Error> newer(std::string found, std::string expected) {
 }
 
 /// What must hold before the tables may be read: the version comes first, because a newer format
-/// may define everything after it anew.
+/// may define everything after it anew. A file that is whole but for the version that it states is
+/// no newer one.
 Status check_envelope(const ManifestHeader& header, std::span<const std::byte> bytes) {
   if (header.magic != kManifestMagic)
     return malformed(kName, "magic " + hex(header.magic), hex(kManifestMagic));
+  if (header.version != kManifestVersion && checksum_of(bytes) == header.checksum)
+    return malformed(kName, "format version " + std::to_string(header.version),
+                     std::to_string(kManifestVersion) + ", as its checksum says");
   if (header.version > kManifestVersion)
     return newer("format version " + std::to_string(header.version),
                  "at most " + std::to_string(kManifestVersion));
