@@ -58,7 +58,12 @@ class Pipeline {
     CAIRN_TRY(check_head());
     CAIRN_TRY(enter("read"));
     CAIRN_TRY(read());
-    if (job_.journal.find(Unit::done) == nullptr) CAIRN_TRY(build());
+    if (job_.journal.find(Unit::done) == nullptr) {
+      CAIRN_TRY(build());
+    } else {
+      // Since it was read back an earlier run ended, and its files may have been anybody's.
+      CAIRN_TRY(read_back());
+    }
     take_figures(*job_.journal.find(Unit::done));
     CAIRN_TRY(remove_temporaries());
     return phases_.check();
@@ -78,13 +83,17 @@ class Pipeline {
     CAIRN_TRY(mend());
     CAIRN_TRY(enter("write"));
     CAIRN_TRY(write());
-    CAIRN_TRY(enter("verify"));
-    CAIRN_TRY(verify_written(fs_, job_.temp.folder(), job_.tick));
-    CAIRN_TRY(phases_.check());
+    CAIRN_TRY(read_back());
     if (job_.options.calibration_rows != 0) CAIRN_TRY(enter("recall"));
     CAIRN_TRY(measure_recall(job_, manifest_, [this](const auto& line) { phases_.log(line); }));
     fill_report();
     return job_.journal.append(Unit::done, 0, figures());
+  }
+
+  Status read_back() {
+    CAIRN_TRY(enter("verify"));
+    CAIRN_TRY(verify_written(fs_, job_.temp.folder(), job_.tick));
+    return phases_.check();
   }
 
   Status enter(const char* phase) {
