@@ -46,8 +46,19 @@ TEST_F(WithWayOn, OfAFullDiskWaitsForRoom) {
             "no_space: write: expected 4 GiB; the same command goes on when there is room");
 }
 
+TEST_F(WithWayOn, OfADamagedWorkFolderIsAFreshBuild) {
+  keep();
+  const std::string file = index_ + ".building/000001.blocks";
+  EXPECT_EQ(line({.code = ErrorCode::corrupt, .what = "read", .file = file, .expected = "8 bytes"}),
+            "corrupt: read '" + file + "': expected 8 bytes; --fresh starts anew");
+  EXPECT_EQ(
+      line({.code = ErrorCode::not_found, .what = "open", .file = file}),
+      "not_found: open '" + file + "': expected what an earlier run left; --fresh starts anew");
+}
+
 TEST_F(WithWayOn, LeavesOtherErrorsAlone) {
   keep();
+  EXPECT_EQ(line({.code = ErrorCode::corrupt, .what = "read", .file = "x"}), "corrupt: read 'x'");
   EXPECT_EQ(line({.code = ErrorCode::io, .what = "read", .file = "x"}), "io: read 'x'");
 }
 
