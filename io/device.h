@@ -41,8 +41,8 @@ struct ReadDone {
 
 /// Not thread-safe. The thread that submits first owns the device: it alone submits, reaps and
 /// destroys (io_uring delivers completions to one thread only), which need not be the thread that
-/// made the device. DeviceOptions::any_thread lifts this. Destruction waits for what is in flight:
-/// no buffer is written afterwards - unless the device is stuck().
+/// made the device. DeviceOptions::any_thread lifts this. Destruction drains: no buffer is written
+/// afterwards - unless drain() would be false.
 class Device {
  public:
   virtual ~Device() = default;
@@ -60,10 +60,13 @@ class Device {
   /// has been in flight for longer than DeviceOptions::read_timeout_us: the device is stuck.
   virtual Result<std::uint32_t> reap(std::span<ReadDone> done, std::uint32_t wait_min,
                                      std::int64_t timeout_us) = 0;
-  /// Whether a read did not come back in time. Nothing more is read then, destruction does not
-  /// wait, and the system may still write to the buffers of all reads in flight: they must stay
-  /// where they are for the life of the process. See DeviceMemory.
+  /// Whether a read did not come back in time. Nothing more is read then, and the system may still
+  /// write to the buffers of all reads in flight.
   virtual bool stuck() const = 0;
+  /// Ends the device: starts nothing more, drops what comes back and waits for it within the time
+  /// limit of reads, not at all when stuck. False when the system may still write to the buffers of
+  /// reads in flight: they must stay where they are for the life of the process. See DeviceMemory.
+  virtual bool drain() = 0;
   /// Whether submit() takes reads: not when stuck, nor once the ring is unusable - of which reads
   /// that were in flight need not have told.
   virtual bool usable() const = 0;
@@ -80,8 +83,8 @@ struct DeviceOptions {
   /// any. Costs io_uring its SINGLE_ISSUER | DEFER_TASKRUN mode.
   bool any_thread = false;
   /// How long a read may be in flight before the device counts as stuck; 0: without a limit. Seen
-  /// by reap(), some milliseconds late. The sync backend reads on the calling thread, and waits for
-  /// as long as the kernel does.
+  /// by reap(), 10 to 20 ms late. The sync backend reads on the calling thread, and waits for as
+  /// long as the kernel does.
   std::int64_t read_timeout_us = std::int64_t{kReadTimeoutMs} * 1000;
   /// Memory that most reads go to, page-aligned, outliving the device; at most 1 GiB. io_uring
   /// registers it and reads whose buffer lies inside skip the page lookup; where registration is
@@ -89,8 +92,8 @@ struct DeviceOptions {
   std::span<std::byte> arena = {};
 };
 
-/// A device and the memory that its reads go to. Destroys the device first, and leaves the memory
-/// behind when the device is stuck.
+/// A device and the memory that its reads go to. Drains the device first, and leaves the memory
+/// behind when something may still write to it.
 struct DeviceMemory {
   AlignedBuffer memory;
   std::unique_ptr<Device> device;
@@ -98,7 +101,7 @@ struct DeviceMemory {
   DeviceMemory() = default;
   DeviceMemory(const DeviceMemory&) = delete;
   ~DeviceMemory() {
-    if (device != nullptr && device->stuck()) memory.leave();
+    if (device != nullptr && !device->drain()) memory.leave();
     device.reset();
   }
 };

@@ -4,6 +4,7 @@
 #include <cairn/result.h>
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -14,8 +15,10 @@
 
 namespace cairn::io {
 
-/// Longer time limits count as this one (about 11 days).
-inline constexpr std::int64_t kTimeoutMaxUs = 1'000'000'000'000;
+/// The longest time limit, and the longest that is waited at once: as many milliseconds as 32 bits
+/// hold (50 days).
+inline constexpr std::int64_t kTimeoutMaxUs =
+    std::int64_t{std::numeric_limits<std::uint32_t>::max()} * 1000;
 
 /// The files of one device by index.
 class DeviceFiles {

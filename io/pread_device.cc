@@ -57,7 +57,8 @@ struct Shared {
   std::condition_variable done;
   FixedQueue<std::uint32_t> waiting;
   FixedQueue<Finished> finished;
-  std::size_t needed = 0;  // what a waiting reap() waits for
+  std::size_t needed = 0;     // what a waiting reap() waits for
+  std::uint32_t reading = 0;  // threads that are in a read
   bool stopping = false;
 };
 
@@ -68,11 +69,13 @@ void Shared::run() {
     if (stopping) return;
     const std::uint32_t slot = waiting.pop();
     const ReadOp op = ops[slot];
+    ++reading;
     lock.unlock();
     const int error = read_now(files, op);
     lock.lock();
+    --reading;
     finished.push({slot, error});
-    if (finished.size() == needed) done.notify_one();
+    if (stopping || finished.size() == needed) done.notify_one();
   }
 }
 
@@ -86,13 +89,21 @@ class PreadDevice final : public Device {
   }
 
   ~PreadDevice() override {
-    {
-      const std::lock_guard lock(shared_->mutex);
-      shared_->stopping = true;
-    }
+    const bool left = !PreadDevice::drain();
+    for (std::thread& thread : threads_) left ? thread.detach() : thread.join();
+  }
+
+  /// A thread finishes the read it is in; what no thread has begun is never begun.
+  bool drain() override {
+    std::unique_lock lock(shared_->mutex);
+    shared_->stopping = true;
     shared_->work.notify_all();
-    // A thread finishes the read it is in; what no thread has begun is never begun.
-    for (std::thread& thread : threads_) stuck() ? thread.detach() : thread.join();
+    while (shared_->waiting.size() > 0) end(shared_->waiting.pop());
+    while (!stuck() && shared_->reading > 0) {
+      while (shared_->finished.size() > 0) end(shared_->finished.pop().slot);
+      if (all_in_time()) shared_->done.wait_for(lock, longest_wait());
+    }
+    return shared_->reading == 0;
   }
 
   /// Starts up to `count` threads; returns how many the system granted.
@@ -113,7 +124,7 @@ class PreadDevice final : public Device {
 
   Result<std::uint32_t> submit(std::span<const ReadOp> ops) override {
     CAIRN_TRY(shared_->files.check(ops));
-    CAIRN_TRY(check_overdue());
+    if (stuck()) return fail(overdue());
     const auto count = std::min(ops.size(), free_.size());
     const std::int64_t now_us = timeout_.now();
     {
@@ -133,21 +144,26 @@ class PreadDevice final : public Device {
 
   Result<std::uint32_t> reap(std::span<ReadDone> done, std::uint32_t wait_min,
                              std::int64_t timeout_us) override {
+    if (stuck()) return fail(overdue());
     const Clock::time_point since = timeout_us > 0 ? Clock::now() : Clock::time_point{};
     const std::size_t need = std::min<std::size_t>({wait_min, in_flight(), done.size()});
-    CAIRN_TRY(check_overdue());
     std::unique_lock lock(shared_->mutex);
-    shared_->needed = need;
-    while (shared_->finished.size() < need && wait_once(lock, timeout_us, since))
-      if (shared_->finished.size() == 0) CAIRN_TRY(check_overdue());
-    const std::size_t count = std::min(done.size(), shared_->finished.size());
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto [slot, error] = shared_->finished.pop();
-      done[i] = {.tag = shared_->ops[slot].tag, .error = error};
-      timeout_.end(slot);
-      free_.push_back(slot);
+    std::uint32_t count = 0;
+    for (bool in_time = true;;) {
+      for (; count < done.size() && shared_->finished.size() > 0; ++count) {
+        const auto [slot, error] = shared_->finished.pop();
+        done[count] = {.tag = shared_->ops[slot].tag, .error = error};
+        end(slot);
+      }
+      // Where there was no room for all, those that are left are not late.
+      if (count < done.size() && !all_in_time()) {
+        if (count > 0) return count;  // the next call says so
+        return fail(overdue());
+      }
+      if (count >= need || !in_time) return count;
+      shared_->needed = need - count;
+      in_time = wait_once(lock, timeout_us, since);
     }
-    return static_cast<std::uint32_t>(count);
   }
 
   Backend backend() const override { return Backend::pread; }
@@ -157,28 +173,37 @@ class PreadDevice final : public Device {
  private:
   using Clock = std::chrono::steady_clock;
 
-  /// Waits for what is needed, until the time is over - false - or overdue() has to be asked.
+  /// Waits for what is needed, until the time is over - false - or all_in_time() has to be asked.
   bool wait_once(std::unique_lock<std::mutex>& lock, std::int64_t timeout_us,
                  Clock::time_point since) {
-    // Capped: the standard's deadline arithmetic would overflow on a very large limit.
-    std::int64_t left_us = kTimeoutMaxUs;
+    std::chrono::microseconds left = longest_wait();
     if (timeout_us >= 0) {
       const auto passed = std::chrono::duration_cast<std::chrono::microseconds>(
           timeout_us > 0 ? Clock::now() - since : Clock::duration::zero());
-      left_us = std::min(timeout_us - passed.count(), kTimeoutMaxUs);
-      if (left_us <= 0) return false;
+      if (timeout_us <= passed.count()) return false;
+      left = std::min(left, std::chrono::microseconds(timeout_us) - passed);
     }
-    const std::int64_t look_us = timeout_.wait_max_us();
-    if (look_us >= 0) left_us = std::min(left_us, look_us);
-    shared_->done.wait_for(lock, std::chrono::microseconds(left_us),
-                           [&] { return shared_->finished.size() >= shared_->needed; });
+    shared_->done.wait_for(lock, left, [&] { return shared_->finished.size() >= shared_->needed; });
     return true;
   }
 
-  Status check_overdue() {
-    if (!overdue_) overdue_ = timeout_.overdue();
-    if (!overdue_) return {};
-    return fail(shared_->files.overdue(shared_->ops[*overdue_], timeout_.timeout_us()));
+  /// Until a read may be late. Capped: the standard's deadline arithmetic would overflow.
+  std::chrono::microseconds longest_wait() const {
+    const std::int64_t look_us = timeout_.wait_max_us();
+    return std::chrono::microseconds(look_us >= 0 ? look_us : kTimeoutMaxUs);
+  }
+
+  void end(std::uint32_t slot) {
+    timeout_.end(slot);
+    free_.push_back(slot);
+  }
+  /// To be asked when nothing that has finished is left to be taken.
+  bool all_in_time() {
+    overdue_ = timeout_.overdue();
+    return !overdue_;
+  }
+  Error overdue() const {
+    return shared_->files.overdue(shared_->ops[*overdue_], timeout_.timeout_us());
   }
 
   const std::shared_ptr<Shared> shared_;

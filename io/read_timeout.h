@@ -27,7 +27,8 @@ class ReadTimeout {
     if (timeout_us_ > 0) started_us_[slot] = kIdle;
   }
 
-  /// A read that has been in flight for too long, if there is one. Cheap but once a time limit.
+  /// A read that has been in flight for too long, if there is one; to be asked when nothing that
+  /// has come back is left to be taken. Cheap but once a time limit.
   std::optional<std::uint32_t> overdue() {
     if (timeout_us_ == 0) return std::nullopt;
     const std::int64_t now_us = coarse_now_us();
@@ -39,17 +40,26 @@ class ReadTimeout {
     }
     look_us_ = *oldest + timeout_us_;
     if (look_us_ > now_us) return std::nullopt;
+    // The clock runs on while the process is stopped, and its reads come back meanwhile: they are
+    // late only if they are not there after some time to run.
+    if (spared_us_ != *oldest) {
+      spared_us_ = *oldest;
+      look_us_ = now_us + kGraceUs;
+      return std::nullopt;
+    }
     return static_cast<std::uint32_t>(oldest - started_us_.begin());
   }
 
   /// For how long a wait may last before overdue() has to be asked again; negative: for ever.
   std::int64_t wait_max_us() const {
-    return timeout_us_ == 0 ? -1 : std::max<std::int64_t>(1, look_us_ - coarse_now_us());
+    return timeout_us_ == 0 ? -1 : std::max(kTickUs, look_us_ - coarse_now_us());
   }
   std::int64_t timeout_us() const { return timeout_us_; }
 
  private:
   static constexpr std::int64_t kIdle = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::int64_t kGraceUs = 10'000;
+  static constexpr std::int64_t kTickUs = 1'000;  // the coarse clock has no finer ones
 
   // A few milliseconds exact, and a quarter of the price of the steady clock.
   static std::int64_t coarse_now_us() {
@@ -59,7 +69,8 @@ class ReadTimeout {
   }
 
   std::int64_t timeout_us_;
-  std::int64_t look_us_ = 0;  // nothing is overdue before
+  std::int64_t look_us_ = 0;        // nothing is overdue before
+  std::int64_t spared_us_ = kIdle;  // reads that began then were late and had their time to run
   std::vector<std::int64_t> started_us_;
 };
 

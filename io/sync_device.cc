@@ -37,6 +37,7 @@ class SyncDevice final : public Device {
 
   Backend backend() const override { return Backend::sync; }
   bool stuck() const override { return false; }
+  bool drain() override { return true; }
   bool usable() const override { return true; }
 
  private:

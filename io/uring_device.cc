@@ -56,6 +56,7 @@ class UringDevice final : public Device {
   Backend backend() const override { return Backend::uring; }
   bool stuck() const override { return overdue_.has_value(); }
   bool usable() const override { return broken_ == 0; }
+  bool drain() override;
 
  private:
   Status take_ownership();
@@ -64,7 +65,8 @@ class UringDevice final : public Device {
   void note_handed_over();
   void break_ring(int error);
   bool wait_once(std::uint32_t need, std::int64_t timeout_us, Clock::time_point since);
-  Status check_overdue();
+  bool all_in_time();
+  Error overdue() const { return files_.overdue(slots_[*overdue_].op, timeout_.timeout_us()); }
   std::uint32_t collect(std::span<ReadDone> done);
   std::uint32_t report_failed(std::span<ReadDone> done);
   std::optional<ReadDone> absorb(const RingDone& completion);
@@ -107,16 +109,20 @@ UringDevice::UringDevice(DeviceFiles files, const DeviceOptions& options,
 }
 
 UringDevice::~UringDevice() {
+  // With reads in the kernel it would wait for them.
+  if (UringDevice::drain()) ring_->release_memory();
+}
+
+bool UringDevice::drain() {
   // Broken: what is not in the kernel stays out, and a short read is not continued.
   break_ring(ECANCELED);
   fruitless_ = 0;  // a reap() that gave up waiting does not take the wait away here
   std::array<ReadDone, kTakeBatch> dropped;
   while (!stuck() && kernel_reads() > 0 && fruitless_ < kInterruptsMax) {
     report_failed(dropped);
-    if (collect(dropped) == 0) wait_once(1, -1, {});
+    if (collect(dropped) == 0 && all_in_time()) wait_once(1, -1, {});
   }
-  // With reads in the kernel it would wait for them.
-  if (kernel_reads() == 0) ring_->release_memory();
+  return kernel_reads() == 0;
 }
 
 // The thread of the first call becomes the issuer of a one-thread ring.
@@ -249,11 +255,10 @@ Result<std::uint32_t> UringDevice::submit(std::span<const ReadOp> ops) {
 }
 
 // A read that does not come back ends the device: the kernel may write its buffer at any time.
-Status UringDevice::check_overdue() {
-  if (!overdue_) overdue_ = timeout_.overdue();
-  if (!overdue_) return {};
-  break_ring(ETIMEDOUT);
-  return fail(files_.overdue(slots_[*overdue_].op, timeout_.timeout_us()));
+bool UringDevice::all_in_time() {
+  overdue_ = timeout_.overdue();
+  if (overdue_) break_ring(ETIMEDOUT);
+  return !overdue_;
 }
 
 // One wait for completions; false when the time is over.
@@ -284,7 +289,7 @@ Result<std::uint32_t> UringDevice::reap(std::span<ReadDone> done, std::uint32_t 
                                         std::int64_t timeout_us) {
   if (in_flight() == 0 || done.empty()) return 0;
   CAIRN_TRY(take_ownership());
-  CAIRN_TRY(check_overdue());
+  if (stuck()) return fail(overdue());
   const Clock::time_point since = timeout_us > 0 ? Clock::now() : Clock::time_point{};
   const auto need =
       static_cast<std::uint32_t>(std::min<std::size_t>({wait_min, in_flight(), done.size()}));
@@ -294,12 +299,13 @@ Result<std::uint32_t> UringDevice::reap(std::span<ReadDone> done, std::uint32_t 
     count += report_failed(done.subspan(count));
     count += collect(done.subspan(count));
     hand_over();
+    // Where there was no room for all, nobody knows which have come back.
+    if (count < done.size() && !all_in_time()) {
+      if (count > 0) return count;  // the next call says so
+      return fail(overdue());
+    }
     if (count >= need || !in_time) return count;
     if (!failed_.empty()) continue;
-    if (Status in_flight = check_overdue(); !in_flight) {
-      if (count > 0) return count;  // the next call says so
-      return fail(std::move(in_flight).error());
-    }
     if (fruitless_ >= kInterruptsMax) {
       if (count > 0) return count;
       return fail(os_error(broken_ != 0 ? broken_ : EAGAIN, "wait for io_uring", ""));

@@ -43,8 +43,8 @@ struct OpenOptions {
   std::uint32_t io_depth = 64;
   /// A block that has not come back after this fails the searches under way on its ring (io), and
   /// the next search opens another; 0: no limit. What the lost reads may still write to stays
-  /// allocated. Not for IoBackend::sync, nor for what is not a search, but for loading: these read
-  /// on the calling thread.
+  /// allocated. The same for the loading of codes, refinement and navigation. Not for
+  /// IoBackend::sync, nor for what else is no search: that reads on the calling thread.
   std::uint32_t read_timeout_ms = kReadTimeoutMs;
   /// Called from any thread that opens or searches.
   std::function<void(const std::string& line)> log = {};

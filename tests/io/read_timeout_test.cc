@@ -8,10 +8,13 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <thread>
 
@@ -145,6 +148,77 @@ TEST_P(HungRead, IsSeenAmongReadsThatComeBack) {
   release();
 }
 
+TEST_P(HungRead, IsSeenWhereMoreIsWaitedFor) {
+  open(kTimeoutUs);
+  submit_hung();
+  ASSERT_EQ(must(submit_plain()), 1u);
+  EXPECT_EQ(must(device_->reap(done_, 2, -1)), 1u) << "what came back";
+  EXPECT_FALSE(reap(0));
+  release();
+}
+
+TEST_P(HungRead, IsWaitedForByNoDestructionForLongerThanItsTime) {
+  open(kTimeoutUs);
+  submit_hung();
+  EXPECT_EQ(must(reap(20'000)), 0u) << "by now a thread has begun it";
+  const auto start = Clock::now();
+  EXPECT_FALSE(device_->drain());
+  EXPECT_GE(Clock::now() - start, std::chrono::microseconds(kTimeoutUs / 2));
+  EXPECT_TRUE(device_->stuck());
+  EXPECT_FALSE(submit_plain());
+  device_.reset();
+  EXPECT_LT(Clock::now() - start, std::chrono::seconds(5));
+  release();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+}
+
+TEST_P(HungRead, ThatComesBackInTimeIsDrained) {
+  open(20'000'000);
+  submit_hung();
+  std::thread releases([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    release();
+  });
+  EXPECT_TRUE(device_->drain());
+  releases.join();
+}
+
+/// The owner of a device has other things to do, or is not let to.
+TEST_P(HungRead, IsNoneThatWasThereBeforeItWasAskedFor) {
+  open(kTimeoutUs);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(must(submit_plain()), 1u);
+  std::this_thread::sleep_for(std::chrono::microseconds(3 * kTimeoutUs));
+  for (int i = 0; i < 3; ++i) {
+    ReadDone done;
+    ASSERT_EQ(must(device_->reap({&done, 1}, 1, -1)), 1u) << i;
+    EXPECT_EQ(done.error, 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  }
+}
+
+/// Reads without an end, in a process that is stopped and goes on.
+TEST_P(HungRead, IsNoneOfAProcessThatWasStopped) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    open(3 * kTimeoutUs);
+    const auto start = Clock::now();
+    bool good = true;
+    while (good && Clock::now() - start < std::chrono::milliseconds(2500))
+      good = submit_plain() && reap(-1) == 1u;
+    ::_exit(good ? 0 : 1);
+  }
+  for (int i = 0; i < 3; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    ::kill(child, SIGSTOP);
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));
+    ::kill(child, SIGCONT);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 TEST_P(HungRead, IsWaitedForWithoutALimit) {
   open(0);
   submit_hung();
@@ -169,9 +243,12 @@ TEST_P(HungRead, ThatComesBackInTimeIsAsAnyOther) {
 }
 
 TEST(ReadTimeoutOptions, AreChecked) {
-  EXPECT_EQ(
-      make_device({}, {.backend = Backend::sync, .read_timeout_us = -1}, nullptr).error().code,
-      ErrorCode::invalid_argument);
+  const auto made = [](std::int64_t timeout_us) {
+    return make_device({}, {.backend = Backend::sync, .read_timeout_us = timeout_us}, nullptr);
+  };
+  EXPECT_EQ(made(-1).error().code, ErrorCode::invalid_argument);
+  EXPECT_TRUE(made(std::int64_t{UINT32_MAX} * 1000)) << "milliseconds of any 32 bits";
+  EXPECT_EQ(made(std::int64_t{UINT32_MAX} * 1000 + 1).error().code, ErrorCode::invalid_argument);
 }
 
 /// A file of one block.
@@ -212,6 +289,15 @@ TEST(StuckReader, LeavesItsBuffersBehind) {
   EXPECT_EQ(fs.complete_left_behind(), 1u);  // memory that was given back would be a crash
 }
 
+/// The same when nobody has waited for the read before.
+TEST(StuckReader, LeavesItsBuffersBehindUnasked) {
+  sim::SimFs fs(1);
+  OneBlock block(fs);
+  fs.faults().add(sim::ReadFault{.kind = sim::ReadFault::Kind::lost});
+  block.reader(fs).reset();
+  EXPECT_EQ(fs.complete_left_behind(), 1u);
+}
+
 /// A file system whose devices have lost their ring: none takes a read.
 class LostRings final : public ForwardingFs {
  public:
@@ -234,6 +320,7 @@ class LostRings final : public ForwardingFs {
     }
     Backend backend() const override { return Backend::uring; }
     bool stuck() const override { return false; }
+    bool drain() override { return true; }
     bool usable() const override { return false; }
   };
 };

@@ -98,6 +98,7 @@ class WatchedFs::Watched final : public io::Device {
   std::uint32_t in_flight() const override { return device_->in_flight(); }
   io::Backend backend() const override { return device_->backend(); }
   bool stuck() const override { return device_->stuck(); }
+  bool drain() override { return device_->drain(); }
   bool usable() const override { return device_->usable(); }
   Result<std::uint32_t> submit(std::span<const io::ReadOp> ops) override {
     const std::uint32_t repeated = std::exchange(failed_, 0);

@@ -22,15 +22,20 @@ class SimDevice final : public io::Device {
       : core_(std::move(core)), files_(std::move(files)), depth_(depth), backend_(backend) {}
 
   ~SimDevice() override {
-    // The contract: what is in flight is waited for, but by a device that is stuck.
+    SimDevice::drain();
     const std::lock_guard lock(core_->mutex);
-    for (const Read& read : reads_) {
-      if (stuck_) {
-        core_->left_behind.push_back(read.op);
-      } else {
-        complete(read);
-      }
+    for (const Read& read : reads_) core_->left_behind.push_back(read.op);
+  }
+
+  bool drain() override {
+    const std::lock_guard lock(core_->mutex);
+    if (!stuck_) {
+      for (const Read& read : reads_)
+        if (!read.lost) complete(read);
+      std::erase_if(reads_, [](const Read& read) { return !read.lost; });
+      stuck_ = !reads_.empty();
     }
+    return reads_.empty();
   }
 
   std::uint32_t depth() const override { return depth_; }

@@ -58,6 +58,7 @@ class NotingFs final : public io::ForwardingFs {
     std::uint32_t in_flight() const override { return to_->in_flight(); }
     io::Backend backend() const override { return to_->backend(); }
     bool stuck() const override { return to_->stuck(); }
+    bool drain() override { return to_->drain(); }
     bool usable() const override { return to_->usable(); }
     Result<std::uint32_t> submit(std::span<const io::ReadOp> ops) override {
       fs_.together_max = std::max(fs_.together_max, ops.size());

@@ -194,6 +194,7 @@ class LosingRings final : public io::ForwardingFs {
     }
     io::Backend backend() const override { return to_->backend(); }
     bool stuck() const override { return to_->stuck(); }
+    bool drain() override { return to_->drain(); }
     bool usable() const override { return usable_; }
 
    private:
