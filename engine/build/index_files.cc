@@ -89,11 +89,13 @@ void append_state(const io::PageWriterState& state, Journal::Words& words) {
   if (!state.tail.empty()) std::memcpy(words.data() + at, state.tail.data(), state.tail.size());
 }
 
-Result<io::PageWriterState> take_state(std::span<const std::uint64_t> words, std::size_t& at) {
+Result<io::PageWriterState> take_state(std::span<const std::uint64_t> words, std::size_t& at,
+                                       const std::string& journal_path) {
   const std::size_t left = words.size() - at;
   if (left < 3 || words[at + 2] > (left - 3) * sizeof words[0])
     return fail({.code = ErrorCode::corrupt,
-                 .what = "where a file was left, in the journal of a build",
+                 .what = "find where a file was left",
+                 .file = journal_path,
                  .found = std::to_string(left) + " words",
                  .expected = "pages, bytes, and the bytes behind the pages"});
   io::PageWriterState state{words[at], words[at + 1], std::vector<std::byte>(words[at + 2])};

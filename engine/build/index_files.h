@@ -59,7 +59,8 @@ class IndexFiles {
 
 /// A writer's state as words of a record, appended and taken back from `at` on.
 void append_state(const io::PageWriterState& state, Journal::Words& words);
-/// corrupt where no state stands at `at`.
-Result<io::PageWriterState> take_state(std::span<const std::uint64_t> words, std::size_t& at);
+/// corrupt, naming the journal, where no state stands at `at`.
+Result<io::PageWriterState> take_state(std::span<const std::uint64_t> words, std::size_t& at,
+                                       const std::string& journal_path);
 
 }  // namespace cairn::build

@@ -55,12 +55,12 @@ class Journal {
   /// Null when the unit is not finished.
   const Words* find(Unit kind, std::uint64_t unit = 0) const;
   Status append(Unit kind, std::uint64_t unit, Words words);
+  std::string path() const { return folder_ + "/" + std::string(kJournalName); }
   bool empty() const { return records_.empty(); }
   std::size_t size() const { return records_.size(); }
 
  private:
   Journal(io::Fs& fs, std::string folder) : fs_(&fs), folder_(std::move(folder)) {}
-  std::string path() const { return folder_ + "/" + std::string(kJournalName); }
   /// Takes the records of `bytes`; returns how many bytes they are.
   std::uint64_t parse(std::span<const std::byte> bytes);
   /// Whole records as bytes.

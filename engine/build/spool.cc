@@ -47,7 +47,7 @@ Status Spool::go_on(const Journal::Words& words) {
   if (words[0] > kRowsMax)
     return fail({.code = ErrorCode::corrupt,
                  .what = "go on adding to an unfinished build",
-                 .file = temp_.folder(),
+                 .file = journal_.path(),
                  .found = std::to_string(words[0]) + " vectors",
                  .expected = "at most " + std::to_string(kRowsMax)});
   count_ = synced_rows_ = words[0];
@@ -55,10 +55,10 @@ Status Spool::go_on(const Journal::Words& words) {
   sealed_ = words[2] != 0;
   if (sealed_) return {};
   std::size_t at = this->words(false).size();
-  CAIRN_ASSIGN(const auto rows, take_state(words, at));
+  CAIRN_ASSIGN(const auto rows, take_state(words, at, journal_.path()));
   CAIRN_ASSIGN(rows_, temp_.resume(rows_name(), rows));
   if (labelled_) {
-    CAIRN_ASSIGN(const auto labels, take_state(words, at));
+    CAIRN_ASSIGN(const auto labels, take_state(words, at, journal_.path()));
     CAIRN_ASSIGN(labels_, temp_.resume(labels_name(), labels));
   }
   return {};

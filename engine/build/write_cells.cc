@@ -64,14 +64,14 @@ class CellWriter {
     for (Output& output : outputs_) {
       // One of the files may be finished already when the run was cut off between them.
       if (files_.finished(output.file)) {
-        if (state != nullptr) CAIRN_TRY(take_state(*state, at));
+        if (state != nullptr) CAIRN_TRY(take_state(*state, at, job_.journal.path()));
         continue;
       }
       if (state == nullptr) {
         CAIRN_ASSIGN(output.writer, files_.create(output.file, output.page_bytes));
         CAIRN_TRY(begin_codes(output));
       } else {
-        CAIRN_ASSIGN(const io::PageWriterState left, take_state(*state, at));
+        CAIRN_ASSIGN(const io::PageWriterState left, take_state(*state, at, job_.journal.path()));
         CAIRN_ASSIGN(output.writer, files_.resume(output.file, output.page_bytes, left));
       }
     }

@@ -21,7 +21,7 @@ Error with_way_on(Error error, const std::string& index) {
     error.expected += error.expected.empty() ? "room: the same command goes on when there is some"
                                              : "; the same command goes on when there is room";
   const bool damaged = error.code == ErrorCode::corrupt || error.code == ErrorCode::not_found;
-  if (damaged && error.file.starts_with(folder + "/"))
+  if (damaged && (error.file == folder || error.file.starts_with(folder + "/")))
     error.expected += error.expected.empty() ? "what an earlier run left; --fresh starts anew"
                                              : "; --fresh starts anew";
   return error;

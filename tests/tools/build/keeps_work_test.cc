@@ -54,6 +54,9 @@ TEST_F(WithWayOn, OfADamagedWorkFolderIsAFreshBuild) {
   EXPECT_EQ(
       line({.code = ErrorCode::not_found, .what = "open", .file = file}),
       "not_found: open '" + file + "': expected what an earlier run left; --fresh starts anew");
+  EXPECT_EQ(line({.code = ErrorCode::not_found, .what = "open", .file = index_ + ".building"}),
+            "not_found: open '" + index_ +
+                ".building': expected what an earlier run left; --fresh starts anew");
 }
 
 TEST_F(WithWayOn, LeavesOtherErrorsAlone) {
