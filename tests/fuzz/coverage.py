@@ -23,14 +23,15 @@ DECODERS = [
     "layout/adjacency.cc", "layout/byte_reader.h", "layout/calibration.cc",
     "layout/label_pages.cc", "layout/leb128.h", "layout/manifest.cc", "layout/manifest_check.cc",
     "layout/node_block.cc", "layout/page.cc", "layout/segment_map.cc", "layout/streams.cc",
+    "tools/formats/byte_source.cc",
     "tools/formats/faiss_codec.cc", "tools/formats/faiss_file.cc", "tools/formats/faiss_graph.cc",
     "tools/formats/faiss_id_map.cc", "tools/formats/faiss_index.cc",
     "tools/formats/faiss_lists.cc", "tools/formats/faiss_reader.cc", "tools/formats/faiss_rows.cc",
     "tools/formats/faiss_transform.cc", "tools/formats/hnswlib_reader.cc", "tools/formats/idx.cc",
     "tools/formats/index_checks.cc", "tools/formats/label_file.cc", "tools/formats/label_text.cc",
-    "tools/formats/npy.cc", "tools/formats/read_window.cc", "tools/formats/usearch_head.cc",
-    "tools/formats/usearch_reader.cc", "tools/formats/vector_format.cc",
-    "tools/formats/vector_reader.cc",
+    "tools/formats/npy.cc", "tools/formats/read_window.cc", "tools/formats/result_file.cc",
+    "tools/formats/usearch_head.cc", "tools/formats/usearch_reader.cc",
+    "tools/formats/vector_format.cc", "tools/formats/vector_reader.cc",
     "tools/plan/device.cc", "tools/plan/json_fields.cc", "tools/plan/prices.cc", "tools/units.cc",
 ]
 
