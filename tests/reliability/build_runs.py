@@ -6,8 +6,10 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import pathlib
+import re
 import select
 import shutil
 import signal
@@ -20,6 +22,13 @@ import time
 # and the lock of whoever replaces the manifest, which names its process.
 LEFT_BEHIND = ("LOCK", "JOURNAL", "WRITER")
 
+# A run hangs that takes so many times as long as an undisturbed one: the machine may be loaded.
+LIMIT_S_MIN, LIMIT_FACTOR = 120, 20
+
+
+class Failed(Exception):
+    """A command that did not do what it has to, in words."""
+
 
 @dataclasses.dataclass
 class Run:
@@ -28,102 +37,142 @@ class Run:
     wall_s: float
     core_s: float  # user and system time, also of a run that was killed
     peak_rss_bytes: int
-    error: str  # standard error without its lines of progress
+    error: str  # standard error without its lines of progress, notes and plan
     out: str = ""
     phases: list = dataclasses.field(default_factory=list)  # seen, in order
+    killed: bool = False  # by us, at the moment that was asked for: a crash is none
+    hung: bool = False  # ended by us at its time limit
+    units_done: int = 0  # from which it said that it goes on
 
     @property
-    def killed(self):
-        return self.code < 0
+    def problem(self):
+        """Nothing when it ended well or by our kill, else how it ended."""
+        if self.killed or self.code == 0:
+            return ""
+        how = f"code {self.code}"
+        if self.hung:
+            how = f"hangs, not done after {self.wall_s:.0f} s"
+        elif self.code < 0:
+            how = f"crashed, {signal.strsignal(-self.code)}"
+        said = (self.error or self.out).strip()
+        return f"{how}: {said}" if said else how
 
 
 class Builder:
     """`cairn build` of one input with one list of arguments, into any folder; or `cairn import`,
-    when `source` is what it is called with before --index."""
+    when `source` is what it is called with before --index. A run beyond `limit_s` hangs."""
 
-    def __init__(self, cairn, inputs, arguments, source=None):
+    def __init__(self, cairn, inputs, arguments, source=None, limit_s=None):
         self.cairn = str(pathlib.Path(cairn).resolve())
         self.arguments = list(arguments)
         inputs = [str(pathlib.Path(path).resolve()) for path in inputs]
         self.source = source or ["build", *[word for path in inputs for word in ("--input", path)]]
+        self.limit_s = limit_s
 
     def command(self, index, more=()):
-        return [self.cairn, *self.source, "--index", str(index), "--quiet", "--json",
-                "--progress", "json", *self.arguments, *more]
+        return [self.cairn, *self.source, "--index", str(index), "--json", "--progress", "json",
+                *self.arguments, *more]
 
     def run(self, index, more=(), **how):
         """Runs to its end or as run_command() is told; `more`: arguments of this run alone."""
-        return run_command(self.command(index, more), **how)
+        return run_command(self.command(index, more), limit_s=self.limit_s, **how)
 
     def verify(self, index):
         """Nothing when `cairn verify` accepts the index, else what it says."""
-        done = subprocess.run([self.cairn, "verify", str(index), "--quiet"], text=True,
-                              capture_output=True, check=False)
-        return "" if done.returncode == 0 else f"verify: {done.stderr.strip() or done.stdout}"
+        run = run_command([self.cairn, "verify", str(index), "--quiet"], limit_s=self.limit_s)
+        return run.problem and f"verify: {run.problem}"
 
 
-def run_command(command, kill_after_s=None, on_phase=None, on_line=None, on_tick=None):
-    """Runs to its end. `kill_after_s`: sends SIGKILL then. Asked for the seconds after which to
-    kill, None: not for now: `on_phase(name)` at the first line of every phase, `on_line()` at every
-    line of progress, `on_tick()` every millisecond."""
+def run_command(command, kill_after_s=None, on_phase=None, on_line=None, on_tick=None,
+                limit_s=None):
+    """Runs to its end, at most `limit_s`. `kill_after_s`: sends SIGKILL then. Asked for the seconds
+    after which to kill, None: not for now: `on_phase(name)` at the first line of every phase,
+    `on_line()` at every line of progress, `on_tick()` every millisecond."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         try:
-            return watch(child, kill_after_s, Lines(on_phase, on_line), on_tick)
+            return watch(child, End(kill_after_s, limit_s), Lines(on_phase, on_line), on_tick)
         except BaseException:
             if child.returncode is None:
                 child.kill()
             raise
 
 
+class End:
+    """When a run gets its SIGKILL: at the moment that is asked for, or at its limit."""
+
+    def __init__(self, kill_after_s, limit_s):
+        self.start = time.monotonic()
+        self.moment = self.start + (math.inf if kill_after_s is None else kill_after_s)
+        self.limit = self.start + (math.inf if limit_s is None else limit_s)
+        self.sent = self.hung = False
+
+    def ask(self, after_s):
+        if after_s is not None:
+            self.moment = min(self.moment, time.monotonic() + after_s)
+
+    def wait_s(self):
+        """Until there is something to send; None: for as long as it takes."""
+        due = min(self.moment, self.limit)
+        return None if self.sent or due == math.inf else max(0.0, due - time.monotonic())
+
+    def send_when_due(self, pid):
+        if self.wait_s() == 0:
+            self.hung = self.limit < self.moment
+            os.kill(pid, signal.SIGKILL)  # a child not waited for keeps its id
+            self.sent = True
+
+
 class Lines:
-    """Progress and errors out of a stream that arrives in pieces."""
+    """Progress, notes and errors out of a stream that arrives in pieces."""
 
     def __init__(self, on_phase, on_line):
         self.on_phase, self.on_line = on_phase, on_line
         self.rest, self.errors, self.phases = b"", [], []
+        self.units_done = 0
 
     def add(self, piece):
         """Seconds after which a callback asks for the end; None: it does not."""
         *lines, self.rest = (self.rest + piece).split(b"\n")
-        asked = []
-        for line in lines:
-            phase = phase_of(line)
-            if phase is None:
-                self.errors.append(line.decode(errors="replace"))
-                continue
-            if not self.phases or self.phases[-1] != phase:
-                self.phases.append(phase)
-                if self.on_phase:
-                    asked.append(self.on_phase(phase))
-            if self.on_line:
-                asked.append(self.on_line())
+        asked = [after_s for line in lines for after_s in self.add_line(line)]
         return min((after_s for after_s in asked if after_s is not None), default=None)
 
+    def add_line(self, line):
+        said = object_of(line)
+        if "phase" not in said:
+            if not said.keys() & {"note", "plan"}:
+                self.errors.append(line.decode(errors="replace"))
+            elif goes_on := re.fullmatch(r"goes on: (\d+) units done", str(said.get("note"))):
+                self.units_done = int(goes_on[1])
+            return
+        if not self.phases or self.phases[-1] != said["phase"]:
+            self.phases.append(said["phase"])
+            if self.on_phase:
+                yield self.on_phase(said["phase"])
+        if self.on_line:
+            yield self.on_line()
 
-def phase_of(line):
-    """The phase that a line of progress names; None for another line."""
+    def end(self):
+        """A last line that was cut off, as by a crash."""
+        if self.rest:
+            self.add(b"\n")
+
+
+def object_of(line):
+    """The JSON object of a line; an empty one for another line."""
     try:
-        return json.loads(line)["phase"]
-    except (ValueError, KeyError, TypeError):
-        return None
+        said = json.loads(line)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
-def watch(child, kill_after_s, lines, on_tick):
-    start = time.monotonic()
-    out, killed = b"", False
-    deadline = None if kill_after_s is None else start + kill_after_s
-
-    def ask(after_s):
-        nonlocal deadline
-        if after_s is not None and not killed:
-            at = time.monotonic() + after_s
-            deadline = at if deadline is None else min(deadline, at)
-
+def watch(child, end, lines, on_tick):
+    out = b""
     pipes = [child.stdout, child.stderr]
     while pipes:
-        wait_s = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if on_tick and not killed:
-            ask(on_tick())
+        wait_s = end.wait_s()
+        if on_tick and not end.sent:
+            end.ask(on_tick())
             wait_s = 0.001
         for pipe in select.select(pipes, [], [], wait_s)[0]:
             piece = os.read(pipe.fileno(), 65536)
@@ -132,16 +181,16 @@ def watch(child, kill_after_s, lines, on_tick):
             elif pipe is child.stdout:
                 out += piece
             else:
-                ask(lines.add(piece))
-        if deadline is not None and time.monotonic() >= deadline:
-            os.kill(child.pid, signal.SIGKILL)  # a child not waited for keeps its id
-            deadline, killed = None, True
+                end.ask(lines.add(piece))
+        end.send_when_due(child.pid)
+    lines.end()
     # wait4 gives the resources of a child that was killed too.
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
-    return Run(child.returncode, time.monotonic() - start, used.ru_utime + used.ru_stime,
+    ours = end.sent and child.returncode == -signal.SIGKILL
+    return Run(child.returncode, time.monotonic() - end.start, used.ru_utime + used.ru_stime,
                used.ru_maxrss * 1024, "\n".join(lines.errors), out.decode(errors="replace"),
-               lines.phases)
+               lines.phases, ours and not end.hung, ours and end.hung, lines.units_done)
 
 
 def hashes_of(folder):
@@ -243,9 +292,15 @@ def builder_of(parser, args):
 
 
 def ordinary_build(builder, index):
-    """A run that nobody disturbs, and the bytes of its index; ends the campaign when it fails."""
+    """A run that nobody disturbs, from which later ones get their limit, and the bytes of its
+    index."""
     drop(index)
     run = builder.run(index)
-    if run.code != 0:
-        sys.exit(f"the ordinary build ended with {run.code}: {run.error}")
+    if run.problem:
+        raise Failed(f"the ordinary build: {run.problem}")
+    builder.limit_s = limit_after(run)
     return run, hashes_of(index)
+
+
+def limit_after(undisturbed):
+    return max(LIMIT_S_MIN, LIMIT_FACTOR * undisturbed.wall_s)

@@ -9,8 +9,9 @@ it is done, and compares every byte with a build that nobody disturbed.
 Repeated share: core time of all runs of a round over that of the undisturbed build, minus 1; on a
 machine whose speed changes it says little. Lost share: the time from the last unit on record to the
 kill, over the wall time of the undisturbed build. The table goes to standard error, one JSON object
-to standard output. Exit code 1 when any round ends with other bytes or with an error. Standard
-library only.
+to standard output. Exit code 1 when any round ends with other bytes, with an error, by a signal
+that was not sent here or not within its time, or does again what is on record. Standard library
+only.
 """
 import argparse
 import json
@@ -30,6 +31,7 @@ class Round:
         self.name, self.builder, self.index = name, builder, index
         self.runs, self.problem = [], ""
         self.lost_s = 0.0  # of wall time: what was done since the last unit on record
+        self.read = False  # so that it is on record and need not be done again
 
     def step(self, **how):
         """One run; false when there is nothing to go on with."""
@@ -39,11 +41,16 @@ class Round:
             journal = pathlib.Path(f"{self.index}.building") / "JOURNAL"
             if journal.exists():
                 self.lost_s += max(0.0, time.time() - journal.stat().st_mtime)
-            # Killed after the rename: the index is published, and whole or wrong.
-            return not self.index.exists()
-        if run.code != 0:
-            self.problem = f"code {run.code}: {run.error}"
-        return False
+        self.problem = run.problem or self.lost_work(run)
+        # Killed after the rename: the index is published, and whole or wrong.
+        return run.killed and not self.problem and not self.index.exists()
+
+    def lost_work(self, run):
+        """A run says that it goes on before its first phase, which is to read."""
+        if self.read and run.phases and run.units_done == 0:
+            return "began anew where an earlier run had read all vectors"
+        self.read = self.read or "train" in run.phases
+        return ""
 
     def conclude(self, expected):
         if not self.problem:
@@ -54,6 +61,10 @@ class Round:
     @property
     def kills(self):
         return sum(run.killed for run in self.runs)
+
+    @property
+    def runs_that_went_on(self):
+        return sum(run.units_done > 0 for run in self.runs)
 
     @property
     def core_s(self):
@@ -106,6 +117,7 @@ def summary_of(rounds, base_wall_s, base_core_s, args):
         "identical": sum(not r.problem for r in rounds),
         "rounds_killed": sum(r.kills > 0 for r in rounds),
         "kills": sum(r.kills for r in rounds),
+        "went_on": sum(r.runs_that_went_on for r in rounds),
         "repeated_mean": statistics.fmean(repeated) if repeated else None,
         "repeated_per_kill": sum(repeated) / max(1, sum(r.kills for r in rounds)),
         "lost_per_kill": sum(r.lost_s for r in rounds) / base_wall_s /
@@ -139,17 +151,26 @@ def parse_arguments():
     return parser, args
 
 
-def main():
-    parser, args = parse_arguments()
-    builder = build_runs.builder_of(parser, args)
+def undisturbed_builds(builder, args):
+    """Runs, and the bytes that all of them give."""
     bases, expected = [], None
     for _ in range(args.base_runs):
         base, hashes = build_runs.ordinary_build(builder, args.scratch / "undisturbed")
         if expected not in (None, hashes):
-            sys.exit("two undisturbed builds gave other bytes")
+            raise build_runs.Failed("two undisturbed builds gave other bytes")
         expected = hashes
         bases.append(base)
     build_runs.drop(args.scratch / "undisturbed")
+    return bases, expected
+
+
+def main():
+    parser, args = parse_arguments()
+    builder = build_runs.builder_of(parser, args)
+    try:
+        bases, expected = undisturbed_builds(builder, args)
+    except build_runs.Failed as error:
+        sys.exit(str(error))
     base_core_s = statistics.fmean(run.core_s for run in bases)
     base_wall_s = statistics.fmean(run.wall_s for run in bases)
     print(f"undisturbed: {base_wall_s:.2f} s, core {base_core_s:.2f} s, {len(expected)} files",
@@ -159,8 +180,9 @@ def main():
     for current in all_rounds(builder, args, bases[-1]):
         current.conclude(expected)
         rounds.append(current)
-        print(f"{current.name}: {current.kills} kills, {current.problem or 'identical'}",
-              file=sys.stderr)
+        result = f"FAILED: {current.problem}; seed {args.seed}" if current.problem else "identical"
+        print(f"{current.name}: {current.kills} kills, {current.runs_that_went_on} runs went on, "
+              f"{result}", file=sys.stderr)
     build_runs.print_table(
         ["round", "kills", "after s", "core s", "repeated", "lost s", "bytes"],
         [[r.name, r.kills, " ".join(f"{run.wall_s:.2f}" for run in r.runs if run.killed) or "-",

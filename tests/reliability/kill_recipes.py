@@ -8,14 +8,13 @@ import math
 import pathlib
 import random
 import shutil
-import subprocess
-import sys
 import threading
 
 import build_runs
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden" / "hnswlib"
 FORMATS = {"u8": ("u8bin", "bvecs", "npy"), "f32": ("fbin", "fvecs", "npy"), "i8": ("i8bin",)}
+LIMIT_S = 600  # of a run before it is known how long an undisturbed one takes
 KINDS = ("build", "build", "build", "import", "build", "build", "calibrate")  # in turns
 
 
@@ -119,11 +118,11 @@ class Prepared:
         return build_runs.needed_bytes(self.base)
 
     def call(self, *words):
-        done = subprocess.run([self.cairn, *[str(word) for word in words]], text=True,
-                              capture_output=True, check=False)
-        if done.returncode != 0:
-            sys.exit(f"{self.recipe}: {' '.join(map(str, words))}: {done.stderr.strip()}")
-        return done.stdout
+        words = [str(word) for word in words]
+        run = build_runs.run_command([self.cairn, *words], limit_s=LIMIT_S)
+        if run.problem:
+            raise build_runs.Failed(f"{' '.join(words)}: {run.problem}")
+        return run.out
 
     def make_builder(self):
         recipe = self.recipe
@@ -133,7 +132,8 @@ class Prepared:
         if recipe.labelled:
             labels = ["--labels", str(self.write_labels())]
         if recipe.kind != "import":
-            return build_runs.Builder(self.cairn, [inputs], [*recipe.words, *labels])
+            return build_runs.Builder(self.cairn, [inputs], [*recipe.words, *labels],
+                                      limit_s=LIMIT_S)
         there = self.folder / "exported-from"
         build_runs.drop(there)
         self.call("build", "--input", inputs, "--index", there, "--quiet", *labels,
@@ -145,7 +145,7 @@ class Prepared:
         recipe = self.recipe
         source = ["import", "--from", "hnswlib", str(file), "--dim", str(recipe.dim), "--dtype",
                   recipe.dtype, "--metric", recipe.metric]
-        return build_runs.Builder(self.cairn, [], recipe.words, source)
+        return build_runs.Builder(self.cairn, [], recipe.words, source, LIMIT_S)
 
     def write_vectors(self):
         recipe = self.recipe

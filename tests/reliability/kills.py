@@ -13,6 +13,10 @@ room. Half of the kills come at a time drawn evenly from that of the undisturbed
 after a random phase began (of a calibration: while it publishes). A calibration that was killed
 leaves an index that is whole and answers as before.
 
+A kill is a SIGKILL that was sent from here: a run that ends by another signal, or not within its
+time (20 of an undisturbed run, two minutes at least), has failed, and so has one that begins anew
+where all vectors had been read.
+
 The table of phases goes to standard error, one line that begins with "kills:" to standard output.
 Exit code 1 when anything was lost. Standard library only.
 """
@@ -32,11 +36,13 @@ import time
 import build_runs
 import kill_build
 import loop_disk
-from kill_recipes import Prepared, random_recipe
+from kill_recipes import LIMIT_S, Prepared, random_recipe
 from loop_disk import MIB
 
 DISK_BYTES = 64 * MIB
 RUNS_MAX = 60  # of a round; more go without kills
+BEFORE, PUBLISHED = "before any phase", "published"
+CALIBRATE = "calibrate"  # which names no phases: what it left says how far it was
 
 
 class Place:
@@ -51,17 +57,16 @@ class Tally:
 
     def __init__(self):
         self.lock = threading.Lock()
-        self.phases = collections.Counter()
+        self.kills_at = collections.Counter()  # by (kind of recipe, phase)
         self.count = collections.Counter()
         self.places = collections.Counter()
         self.problems = []
 
-    def add_kill(self, place, phase, resumed):
+    def add_kill(self, place, kind, phase, run):
         with self.lock:
-            self.phases[phase] += 1
+            self.kills_at[kind, phase] += 1
             self.places[place.name] += 1
-            self.count["kills"] += 1
-            self.count["kills of a resumed run"] += resumed
+            self.count["kills of a run that went on"] += run.units_done > 0
 
     def add(self, name, number=1):
         with self.lock:
@@ -69,7 +74,22 @@ class Tally:
 
     @property
     def kills(self):
-        return self.count["kills"]
+        return self.kills_at.total()
+
+    def summary(self):
+        """Where the kills landed: each is in one of these numbers."""
+        within = [(phase, count) for (kind, phase), count in self.kills_at.items()
+                  if kind != CALIBRATE and phase not in (BEFORE, PUBLISHED)]
+
+        def all_at(wanted):
+            return sum(count for (_, phase), count in self.kills_at.items() if phase == wanted)
+        in_phases, before, after = sum(count for _, count in within), *map(
+            all_at, (BEFORE, PUBLISHED))
+        return (f"{in_phases:,} in {len({phase for phase, _ in within})} phases of a build or "
+                f"import, {before:,} before its first phase, "
+                f"{self.kills - in_phases - before - after:,} of a calibration, {after:,} after "
+                f"publication; {self.count['kills of a run that went on']:,} of a run that said "
+                f"that it went on, as {self.count['runs that went on']:,} runs did")
 
 
 class FullDisk:
@@ -93,9 +113,13 @@ class FullDisk:
             self.later = False
             self.take()
 
+    def is_met_by(self, run):
+        """Whether it ended this run, as it should."""
+        return self.planned and run.code == 1 and build_runs.is_about_room(run.error)
+
     def met(self, run):
-        """Whether it ended this run, as it should; gives the room back then."""
-        if not self.planned or run.code != 1 or not build_runs.is_about_room(run.error):
+        """Gives the room back then."""
+        if not self.is_met_by(run):
             return False
         self.give_back()
         return True
@@ -130,19 +154,18 @@ def build_round(name, prepared, place, chance, tally):
     full = FullDisk(place, chance, prepared.need_bytes)
     again, more = chance.uniform(0.2, 0.9), True
     builder = build_runs.Builder(prepared.cairn, [], prepared.builder.arguments,
-                                 prepared.builder.source)
+                                 prepared.builder.source, prepared.builder.limit_s)
     current.builder = builder
     while more:
         kill = not current.runs or (chance.random() < again and len(current.runs) < RUNS_MAX)
         moment = random_moment(chance, prepared.base) if kill else {}
-        resumed = pathlib.Path(f"{current.index}.building/JOURNAL").exists()
         builder.arguments = other_threads(chance, prepared.builder.arguments)
         more = current.step(on_line=full.on_line, **moment)
         run = current.runs[-1]
+        tally.add("runs that went on", run.units_done > 0)
         if run.killed:
-            published = "published" if current.index.exists() else None
-            tally.add_kill(place, f"{prepared.recipe.kind}: " + (
-                published or (run.phases[-1] if run.phases else "before any phase")), resumed)
+            tally.add_kill(place, prepared.recipe.kind, PUBLISHED if current.index.exists() else
+                           run.phases[-1] if run.phases else BEFORE, run)
         elif full.met(run):
             tally.add("full disks")
             if current.index.exists():
@@ -179,9 +202,9 @@ class Calibrations:
         build_runs.drop(there)
 
     def extend(self, there):
-        run = build_runs.run_command(self.command(there))
-        if run.code != 0:
-            raise OSError(f"an undisturbed calibration ended with {run.code}: {run.error}")
+        run = build_runs.run_command(self.command(there), limit_s=LIMIT_S)
+        if run.problem:
+            raise build_runs.Failed(f"an undisturbed calibration: {run.problem}")
         self.chain.append(build_runs.hashes_of(there))
         return run
 
@@ -208,7 +231,7 @@ class Calibrations:
         problem = self.prepared.builder.verify(self.index)
         if not problem and self.answers_of(self.index) != self.answers:
             problem = "other answers"
-        return problem, "published" if published else "file left" if stray else "measuring"
+        return problem, PUBLISHED if published else "file left" if stray else "measuring"
 
 
 def queries_of(prepared):
@@ -230,24 +253,24 @@ def calibrate_round(name, prepared, place, chance, tally):
     current.prepare()
     prepared.copy_index(current.index)
     full = FullDisk(place, chance, 40960)  # what a calibration writes, some KiB
-    kills = chance.randrange(1, 6)
+    kills, limit_s = chance.randrange(1, 6), build_runs.limit_after(current.base)
     while True:
         if current.stage + 2 > len(current.chain):
             kills = 0  # another published calibration would leave the chain
-        run = build_runs.run_command(current.command(current.index),
+        run = build_runs.run_command(current.command(current.index), limit_s=limit_s,
                                      **calibration_moment(chance, current) if kills else {})
         kills = max(0, kills - 1)
         if run.code == 0:
             break
+        if run.problem and not full.is_met_by(run):
+            return run.problem
         problem, happened = current.look()
-        if run.killed:
-            tally.add_kill(place, f"calibrate: {happened or 'damaged'}", False)
-        elif full.met(run):
-            tally.add("full disks")
-        else:
-            problem = problem or f"code {run.code}: {run.error}"
         if problem:
             return problem
+        if run.killed:
+            tally.add_kill(place, CALIBRATE, happened, run)
+        elif full.met(run):
+            tally.add("full disks")
     full.give_back()
     if current.stage + 1 < len(current.chain):
         problem = build_runs.difference(current.chain[current.stage + 1], current.index)
@@ -310,15 +333,15 @@ class Campaign:
         places = places_of(self.args, job, disks)
         while (number := self.take_round()) is not None:
             prepared = self.prepared[number % len(self.prepared)]
-            prepared.make()
             chance = random.Random(f"round {self.args.seed} {number}")
             self.run_round(number, prepared, chance.choice(places), chance)
 
     def run_round(self, number, prepared, place, chance):
-        one = calibrate_round if prepared.recipe.kind == "calibrate" else build_round
+        one = calibrate_round if prepared.recipe.kind == CALIBRATE else build_round
         try:
+            prepared.make()
             problem = one(f"round-{number}", prepared, place, chance, self.tally)
-        except OSError as error:
+        except (OSError, build_runs.Failed) as error:
             problem = str(error)
         self.tally.add("rounds")
         if problem:
@@ -386,13 +409,13 @@ def main():
         campaign = Campaign(args)
         run_all(campaign)
     tally = campaign.tally
-    build_runs.print_table(["phase when it was killed", "kills"],
-                           sorted(tally.phases.items(), key=lambda item: item[0]))
+    build_runs.print_table(["killed", "phase", "kills"],
+                           [[*at, count] for at, count in sorted(tally.kills_at.items())])
     where = ", ".join(f"{name} {count}" for name, count in sorted(tally.places.items()))
     print(f"kills: {tally.kills:,} kills in {tally.count['rounds']:,} rounds of {args.recipes} "
-          f"recipes, {len(tally.phases)} phases, {tally.count['kills of a resumed run']:,} of a "
-          f"resumed run, {tally.count['full disks']:,} full disks on the way ({where}); lost "
-          f"{len(tally.problems)}; seed {args.seed}, {time.monotonic() - start:.0f} s")
+          f"recipes: {tally.summary()}; {tally.count['full disks']:,} full disks on the way "
+          f"({where}); lost {len(tally.problems)}; seed {args.seed}, "
+          f"{time.monotonic() - start:.0f} s")
     return 1 if tally.problems else 0
 
 
