@@ -9,9 +9,10 @@ are compared of searches by list size; a search by recall must find what was ask
 Environments: io_uring refused (EPERM) and missing (ENOSYS), as few open files as work, a memlock of
 0 without the right to exceed it, a signal each millisecond. Places: the disk of --scratch, tmpfs,
 overlayfs, ext4 and XFS on loop devices, the same with sectors of 4096 bytes, a read-only mount, and
-names that are odd, long or relative. With one open file less than works an operation must say so in
-one line, and so must what cannot work, such as a build on the read-only mount. A place that cannot
-be had (no root, no loop devices) is left out and said.
+names that are odd, long or relative. What an operation writes lies at the place under test, and was
+not there before; that of the read-only mount lies on the ordinary disk. With one open file less
+than works an operation must say so in one line, and so must what cannot work, such as an export to
+the read-only mount. A place that cannot be had (no root, no loop devices) is left out and said.
 
 The tables go to standard error, one line that begins with "limits:" to standard output. Exit code 1
 when a cell differs. Standard library only; Linux.
@@ -22,6 +23,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -30,16 +32,15 @@ import time
 
 import build_runs
 import surroundings
+from build_runs import Failed
 
 COUNT, DIM = 600, 24
 BUILD = ("--codes", "8", "--degree", "24", "--calibration-rows", "20", "--memory", "96M",
          "--threads", "2", "--quiet")
 RECALL_BELOW = 0.05  # of 40 queries
 NOFILE_FIRST, NOFILE_LAST = 4, 64  # with fewer the loader finds no libraries
-
-
-class Failed(Exception):
-    """An operation that did not end well, in words."""
+LIMIT_S = 300  # of a command that takes a second on an idle machine
+READ_ONLY = "Read-only file system"
 
 
 class Cell:
@@ -48,13 +49,17 @@ class Cell:
     def __init__(self, cairn, environment, place, out):
         self.cairn, self.environment, self.place, self.out = cairn, environment, place, out
         self.nofile = None
+        self.refused = 0
 
     def run(self, verb, *words, last=()):
         """`last`: words that are no options, whatever they begin with."""
         words = [self.cairn, verb, *map(str, words), *(["--", *map(str, last)] if last else [])]
-        done = subprocess.run(self.environment.command(words, self.nofile), cwd=self.place.cwd,
-                              env={**os.environ, **self.environment.variables},
-                              capture_output=True, check=False)
+        try:
+            done = subprocess.run(self.environment.command(words, self.nofile), cwd=self.place.cwd,
+                                  env={**os.environ, **self.environment.variables},
+                                  capture_output=True, check=False, timeout=LIMIT_S)
+        except subprocess.TimeoutExpired as error:
+            raise Failed(f"{verb} hangs, not done after {LIMIT_S} s") from error
         return done.returncode, done.stdout, done.stderr.decode(errors="replace").strip()
 
     def must(self, *words, **more):
@@ -63,9 +68,31 @@ class Cell:
             raise Failed(f"code {code}: {error}")
         return out
 
-    def read(self, verb, *words, index=None, **more):
-        return self.must(verb, "--index", self.place.spell_index(index or self.place.index), *words,
-                         **more)
+    def must_refuse(self, parts, *words):
+        """What cannot work says so in one line."""
+        code, _, error = self.run(*words)
+        if code != 1 or "\n" in error or not all(part in error for part in parts):
+            raise Failed(f"{' '.join(map(str, words))[:200]}: expected {parts}, code {code}: "
+                         f"{error}")
+        self.refused += 1
+
+    def of_index(self, index=None):
+        return "--index", self.place.spell_index(index or self.place.index)
+
+    def read(self, verb, *words, **more):
+        return self.must(verb, *self.of_index(), *words, **more)
+
+    def write(self, name, *words):
+        """Digest of the new file that a command writes, whose last word it is."""
+        path, told = self.place.path(name), self.place.spell(name)
+        if self.place.read_only:
+            self.must_refuse([READ_ONLY], *words, told)
+            path = told = self.out / name
+        path.unlink(missing_ok=True)
+        self.must(*words, told)
+        if not path.exists():
+            raise Failed(f"{name} was not written")
+        return digest(path)
 
     @property
     def queries(self):
@@ -78,9 +105,8 @@ class Cell:
         return build_runs.hashes_of(self.place.path(self.place.index))
 
     def search(self):
-        self.read("search", "--queries", self.queries, "--list-size", "20", "--output",
-                  self.out / "results", "--quiet")
-        return digest(self.out / "results")
+        return self.write("results", "search", *self.of_index(), "--queries", self.queries,
+                          "--list-size", "20", "--quiet", "--output")
 
     def search_by_recall(self):
         """Not its answers: what a search with slack reads hangs on what arrives first."""
@@ -100,20 +126,20 @@ class Cell:
                          last=[self.place.spell_index(self.place.index)])
 
     def export(self):
-        for name, to in (("all.u8bin", "vectors"), ("old.hnsw", "hnswlib")):
-            self.read("export", "--to", to, "--threads", "1", "--quiet", last=[self.out / name])
-        return digest(self.out / "all.u8bin"), digest(self.out / "old.hnsw")
+        return [self.write(name, "export", *self.of_index(), "--to", to, "--threads", "1",
+                           "--quiet", "--")
+                for name, to in (("all.u8bin", "vectors"), ("old.hnsw", "hnswlib"))]
 
     def calibrate(self):
         copied = self.place.path("again")
         build_runs.drop(copied)
         shutil.copytree(self.place.path(self.place.index), copied)
-        self.read("calibrate", "--rows", "15", "--memory", "96M", "--quiet", index="again")
+        self.must("calibrate", *self.of_index("again"), "--rows", "15", "--memory", "96M",
+                  "--quiet")
         return build_runs.hashes_of(copied)
 
     def import_(self):
         build_runs.drop(self.place.path("imported"))
-        shutil.copy2(self.out / "old.hnsw", self.place.path("old.hnsw"))
         self.must("import", "--from", "hnswlib", "--dim", DIM, "--dtype", "u8", "--metric", "l2",
                   "--index", self.place.spell_index("imported"), *BUILD,
                   last=[self.place.spell("old.hnsw")])
@@ -155,6 +181,8 @@ class Campaign:
             problem = str(error)
         else:
             problem = "" if found == self.expected.setdefault(name, found) else "another result"
+        self.refused += cell.refused
+        cell.refused = 0
         key = (environment_name, name)
         if problem:
             self.bad[key] += 1
@@ -192,6 +220,8 @@ class Campaign:
         for name in OPERATIONS:
             cell = self.cell(default, place)
             self.operate(name, cell, "before")  # what the later ones need, and what is expected
+            if self.problems:
+                return {}
             for nofile in range(NOFILE_FIRST, NOFILE_LAST):
                 cell.nofile = nofile
                 try:
@@ -199,21 +229,21 @@ class Campaign:
                     least[name] = nofile
                     break
                 except Failed as error:
-                    if "\n" in str(error) or "RLIMIT_NOFILE" not in str(error):
+                    if not re.fullmatch("code 1: .*RLIMIT_NOFILE.*", str(error)):
                         self.problem(f"{name} with {nofile} open files: {error}")
                         break
                     self.refused += 1
             cell.nofile = None
-            OPERATIONS[name](cell)
+            self.operate(name, cell, "before")
         return least
 
     def refuse(self, cell, words, parts):
-        """What cannot work must say so in one line."""
-        code, _, error = cell.run(*words)
-        if code != 1 or "\n" in error or not all(part in error for part in parts):
-            self.problem(f"{' '.join(map(str, words))[:200]}: expected {parts}, code {code}: "
-                         f"{error}")
-        self.refused += 1
+        try:
+            cell.must_refuse(parts, *words)
+        except Failed as error:
+            self.problem(str(error))
+        self.refused += cell.refused
+        cell.refused = 0
 
 
 def refusals(campaign, default, place, read_only):
@@ -234,11 +264,9 @@ def refusals(campaign, default, place, read_only):
     if read_only.missing:
         return
     folder = read_only.folder
-    why = "Read-only file system"
-    campaign.refuse(cell, build(folder / "new"), [why])
-    there = ["--index", folder / "index"]
-    campaign.refuse(cell, ["calibrate", *there, "--rows", "9", "--quiet"], [why])
-    campaign.refuse(cell, ["export", *there, folder / "new.u8bin"], [why])
+    campaign.refuse(cell, build(folder / "new"), [READ_ONLY])
+    campaign.refuse(cell, ["calibrate", "--index", folder / "index", "--rows", "9", "--quiet"],
+                    [READ_ONLY])
 
 
 def make_input(args):
