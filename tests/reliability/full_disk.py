@@ -10,7 +10,7 @@ Each file system is an ext4 image in --scratch, mounted through a loop device, w
 grows and the same command runs again. Every second size starts with room enough, which is taken
 away once the build has begun: a build that looks at the free room beforehand meets a full disk too.
 The table goes to standard error, one JSON object to standard output. Exit code 1 when a size fails,
-77 without root or loop devices. Standard library only.
+as by a crash or a run that does not end, 77 without root or loop devices. Standard library only.
 """
 import argparse
 import dataclasses
@@ -49,7 +49,7 @@ def first_run(disk, builder, index, outcome):
         return
     outcome.first = build_runs.is_about_room(run.error) or "failed"
     if run.code != 1 or outcome.first == "failed":
-        outcome.problem = f"code {run.code}, not of room: {outcome.message}"
+        outcome.problem = f"not of room: {run.problem}"
     elif index.exists():
         outcome.problem = "an index stands there after a failed build"
 
@@ -70,8 +70,8 @@ def try_size(builder, scratch, room_bytes, need_bytes, taken_away, expected):
             if not taken_away:
                 disk.grow(grown_bytes)
             again = builder.run(index)
-            if again.code != 0:
-                outcome.problem = f"with room: code {again.code}: {again.error}"
+            if again.problem:
+                outcome.problem = f"with room: {again.problem}"
                 return outcome
         outcome.problem = builder.verify(index) or build_runs.difference(expected, index)
     return outcome
@@ -99,7 +99,10 @@ def main():
         print(f"skipped: needs root and loop devices: {why_not}", file=sys.stderr)
         return 77
     builder = build_runs.builder_of(parser, args)
-    base, expected = build_runs.ordinary_build(builder, args.scratch / "ordinary")
+    try:
+        base, expected = build_runs.ordinary_build(builder, args.scratch / "ordinary")
+    except build_runs.Failed as error:
+        sys.exit(str(error))
     build_runs.drop(args.scratch / "ordinary")
     need_bytes = build_runs.needed_bytes(base)
     print(f"ordinary: {base.wall_s:.2f} s, needs {need_bytes / MIB:.1f} MiB", file=sys.stderr)
