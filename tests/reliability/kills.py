@@ -78,18 +78,20 @@ class Tally:
 
     def summary(self):
         """Where the kills landed: each is in one of these numbers."""
-        within = [(phase, count) for (kind, phase), count in self.kills_at.items()
-                  if kind != CALIBRATE and phase not in (BEFORE, PUBLISHED)]
-
-        def all_at(wanted):
-            return sum(count for (_, phase), count in self.kills_at.items() if phase == wanted)
-        in_phases, before, after = sum(count for _, count in within), *map(
-            all_at, (BEFORE, PUBLISHED))
-        return (f"{in_phases:,} in {len({phase for phase, _ in within})} phases of a build or "
-                f"import, {before:,} before its first phase, "
-                f"{self.kills - in_phases - before - after:,} of a calibration, {after:,} after "
-                f"publication; {self.count['kills of a run that went on']:,} of a run that said "
-                f"that it went on, as {self.count['runs that went on']:,} runs did")
+        where, phases = collections.Counter(), set()
+        for (kind, phase), count in self.kills_at.items():
+            if phase in (BEFORE, PUBLISHED):
+                where[phase] += count
+            elif kind == CALIBRATE:
+                where[CALIBRATE] += count
+            else:
+                where["phases"] += count
+                phases.add(phase)
+        return (f"{where['phases']:,} in {len(phases)} phases of a build or import, "
+                f"{where[BEFORE]:,} before its first phase, {where[CALIBRATE]:,} of a calibration, "
+                f"{where[PUBLISHED]:,} after publication; "
+                f"{self.count['kills of a run that went on']:,} of a run that said that it went "
+                f"on, as {self.count['runs that went on']:,} runs did")
 
 
 class FullDisk:
