@@ -50,10 +50,10 @@ bool run_mix(Mix mix, const KnownIndex& known, const std::string& folder, const 
   engine->reset();
   std::printf(
       "  %s: seed %llu, %llu threads, %llu s: %llu searches, %llu in batches, %llu "
-      "asynchronous (%llu cancelled), %llu opens, %llu calibrations published, %llu whole passes, "
-      "%llu fetches; %llu wrong\n",
+      "asynchronous and %llu more cancelled, %llu opens, %llu calibrations published, %llu whole "
+      "passes, %llu fetches; %llu wrong\n",
       mix_name(mix), number(options.seed), number(options.threads), number(options.seconds),
-      number(counts.searches), number(counts.batched), number(counts.completed),
+      number(counts.searches), number(counts.batched), number(counts.answered()),
       number(counts.cancelled), number(counts.opens), number(counts.published),
       number(counts.passes), number(counts.fetches), number(counts.wrong));
   std::fflush(stdout);

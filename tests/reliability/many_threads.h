@@ -20,6 +20,8 @@ const char* mix_name(Mix mix);
 struct ThreadCounts {
   std::atomic<std::uint64_t> searches{0}, batched{0}, fetches{0}, submitted{0}, completed{0},
       cancelled{0}, opens{0}, published{0}, passes{0}, wrong{0};
+  /// Asynchronous requests that were not given up.
+  std::uint64_t answered() const { return completed - cancelled; }
   /// What the mix is there for.
   std::uint64_t of(Mix mix) const;
 };

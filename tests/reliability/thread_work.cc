@@ -49,13 +49,13 @@ std::uint64_t ThreadCounts::of(Mix mix) const {
     case Mix::batch:
       return batched;
     case Mix::async:
-      return std::min(completed.load(), cancelled.load());
+      return std::min(answered(), cancelled.load());
     case Mix::open:
       return std::min(opens.load(), published.load());
     case Mix::verify:
       return passes;
     case Mix::all:
-      return std::min({searches.load(), batched.load(), completed.load(), opens.load()});
+      return std::min({searches.load(), batched.load(), answered(), opens.load()});
   }
   return 0;
 }
