@@ -170,11 +170,12 @@ class FolderBuilder final : public Builder {
  public:
   static Result<std::unique_ptr<Builder>> create(io::Fs& fs, const std::string& folder,
                                                  std::uint32_t dim, DType dtype,
-                                                 const BuildOptions& options) {
+                                                 const BuildOptions& options,
+                                                 std::uint64_t spool_sync_bytes) {
     CAIRN_ASSIGN(FolderBuild build, FolderBuild::open(fs, folder, options));
     std::unique_ptr<FolderBuilder> builder(new FolderBuilder(fs, std::move(build), options));
     CAIRN_ASSIGN(builder->spool_, Spool::open(builder->temp_, builder->build_->journal(),
-                                              options.metric, dim, dtype));
+                                              options.metric, dim, dtype, spool_sync_bytes));
     return builder;
   }
 
@@ -214,10 +215,11 @@ class FolderBuilder final : public Builder {
 
 Result<std::unique_ptr<Builder>> create_builder(io::Fs& fs, const std::string& folder,
                                                 std::uint32_t dim, DType dtype,
-                                                const BuildOptions& options) {
+                                                const BuildOptions& options,
+                                                std::uint64_t spool_sync_bytes) {
   return guarded("build", [&]() -> Result<std::unique_ptr<Builder>> {
     CAIRN_TRY(check_options(dim, dtype, 0, options));
-    return FolderBuilder::create(fs, folder, dim, dtype, options);
+    return FolderBuilder::create(fs, folder, dim, dtype, options, spool_sync_bytes);
   });
 }
 

@@ -6,14 +6,17 @@
 #include <memory>
 #include <string>
 
+#include "engine/build/spool.h"
 #include "io/fs.h"
 
 namespace cairn::build {
 
-/// As Builder::create. `fs` must outlive the builder.
+/// As Builder::create, with other bytes that a crash may take than kSpoolSyncBytes. `fs` must
+/// outlive the builder.
 Result<std::unique_ptr<Builder>> create_builder(io::Fs& fs, const std::string& folder,
                                                 std::uint32_t dim, DType dtype,
-                                                const BuildOptions& options);
+                                                const BuildOptions& options,
+                                                std::uint64_t spool_sync_bytes = kSpoolSyncBytes);
 
 /// As cairn::build_index, over a file system of choice.
 Result<BuildReport> build_index(io::Fs& fs, const std::string& folder, VectorSource& source,

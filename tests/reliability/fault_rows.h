@@ -40,7 +40,9 @@ class FaultRows final : public VectorSource {
   }
 
   static Label label_of(std::uint64_t row) { return 1000 + row * 3; }
-  VectorBatch batch() const { return {rows_.data(), kCount, kDim, DType::u8}; }
+  VectorBatch batch(std::uint64_t first = 0, std::uint64_t count = kCount) const {
+    return {rows_.data() + first * kDim, count, kDim, DType::u8};
+  }
   std::span<const Label> labels() const { return labels_; }
   VectorView row(std::uint64_t row) const { return {rows_.data() + row * kDim, kDim, DType::u8}; }
 

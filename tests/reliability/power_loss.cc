@@ -1,24 +1,28 @@
-// Simulated loss of power: a build, a build that goes on, and a publication are cut off before each
-// of their operations, and for each the disk is left in every state that it may be in - each subset
-// of what was not synced, up to twelve changes, and samples beyond, whole, torn at 512 bytes, or as
-// zeros. In each the folder is absent, can be gone on with, or is whole; what was reported is
-// there.
+// Simulated loss of power: builds, builds that go on, and a publication are cut off before each of
+// their operations, and for each the disk is left in the states that it may be in: every subset of
+// what was not synced, up to twelve changes, and samples beyond, with the appends that it keeps
+// whole and torn at 512 bytes; and 16 mixtures of lost, whole, torn and zeros. In each the folder
+// is absent, can be gone on with, or is whole; what was reported is there, and what a build was
+// told to be safe is gone on from.
 //   power_loss [--rounds N] [--cuts N] [--every N] [--seed S] [--only SCENE]
-// Each round builds with other parameters, drawn by seed; --cuts N: each N-th cut, --every N: each
-// N-th state. A state that was seen before is judged once.
+// Each round builds with other parameters, drawn by seed; --cuts N: each N-th cut and the last 8;
+// --every N: each N-th state, and all where those are few at the last cuts. A state is judged once
+// for all cuts that ask the same of it.
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <map>
-#include <unordered_map>
+#include <type_traits>
+#include <unordered_set>
 
-#include "engine/build/builder_fs.h"
-#include "engine/build/calibrate_index.h"
+#include "engine/build/journal.h"
 #include "engine/search/open_index.h"
+#include "layout/manifest.h"
 #include "tests/reliability/campaign.h"
 #include "tests/reliability/fault_rows.h"
-#include "tests/sim/sim_fs.h"
+#include "tests/reliability/power_scenes.h"
 
 namespace cairn::reliability {
 namespace {
@@ -26,51 +30,16 @@ namespace {
 using sim::Fate;
 using sim::SimFs;
 
-constexpr char kFolder[] = "index";
+const std::string kWorkFolder = std::string(kPowerFolder) + ".building";
+const std::string kManifest = std::string(kPowerFolder) + "/" + layout::kManifestName;
 constexpr std::uint32_t kK = 5;
 constexpr std::size_t kExhaustiveMax = 12;
+constexpr std::size_t kLastCuts = 8, kAllSets = 40;
 
 struct Options {
   std::uint64_t rounds = 7, cuts = 1, every = 1, seed = 1;
   std::string only;
 };
-
-/// What a round builds with.
-BuildOptions drawn_build(std::uint64_t seed) {
-  math::Rng rng(seed);
-  BuildOptions options;
-  options.degree = static_cast<std::uint32_t>(8 + rng.below(9));
-  options.code_bytes = static_cast<std::uint32_t>(1 + rng.below(4));
-  options.refine_bytes = static_cast<std::uint32_t>(rng.below(3) * 2);
-  options.nav_edges = 8;
-  options.threads = 1;
-  options.partitions = static_cast<std::uint32_t>(1 + rng.below(5));
-  options.calibration_rows = rng.below(4) == 0 ? 8 : 0;
-  options.seed = 1 + rng.below(1000);
-  options.memory_bytes = std::uint64_t{1} << 30;
-  return options;
-}
-
-Status build_on(io::Fs& fs, const BuildOptions& options) {
-  FaultRows source;
-  CAIRN_TRY(build::build_index(fs, kFolder, source, options));
-  return {};
-}
-
-Status build_by_batches_on(io::Fs& fs, BuildOptions options) {
-  const FaultRows rows;
-  options.fresh = true;
-  CAIRN_ASSIGN(auto builder,
-               build::create_builder(fs, kFolder, FaultRows::kDim, DType::u8, options));
-  CAIRN_TRY(builder->add(rows.batch(), rows.labels()));
-  CAIRN_TRY(builder->finish());
-  return {};
-}
-
-Status calibrate_on(io::Fs& fs) {
-  CAIRN_TRY(build::calibrate_index(fs, kFolder, {.rows = 8, .threads = 1, .seed = 5}));
-  return {};
-}
 
 /// Every file by its path, folders in order.
 void visit_files(SimFs& fs, const std::string& folder,
@@ -95,18 +64,61 @@ std::uint64_t hash_of(SimFs& fs) {
 }
 
 using Files = std::map<std::string, std::vector<std::byte>>;
+
 Files files_of(SimFs& fs) {
   Files files;
-  visit_files(fs, kFolder, [&](const std::string& path) {
+  visit_files(fs, kPowerFolder, [&](const std::string& path) {
     if (!path.ends_with("/LOCK") && !path.ends_with("/JOURNAL")) files[path] = fs.bytes(path);
   });
   return files;
 }
 
+bool same_file(const std::string& name, const Files& a, const Files& b) {
+  return a.contains(name) && b.contains(name) && a.at(name) == b.at(name);
+}
+
+/// Those of `expected` that are not there or have other bytes.
+std::string lacking(const Files& expected, const Files& found) {
+  std::string names;
+  for (const auto& [name, bytes] : expected)
+    if (!same_file(name, found, expected)) names += " " + name;
+  return names;
+}
+
+std::string difference(const Files& expected, const Files& found) {
+  std::string names = lacking(expected, found);
+  for (const auto& [name, bytes] : found)
+    if (!expected.contains(name)) names += " +" + name;
+  return names;
+}
+
+/// Records that the journal of an unfinished build has, as somebody who goes on would find them.
+std::uint64_t records_of(const SimFs& fs) {
+  const auto copy = fs.copy(1);
+  if (!copy->exists(kWorkFolder).value_or(false)) return 0;
+  const auto journal = build::Journal::open(*copy, kWorkFolder);
+  return journal ? journal->size() : 0;
+}
+
+/// Subsets of what is pending, and each of them again with the appends that it keeps torn.
+std::vector<std::vector<Fate>> fates_of(const std::vector<sim::Pending>& pending,
+                                        std::uint64_t seed) {
+  auto sets = sim::fate_sets(pending.size(), seed, kExhaustiveMax);
+  const std::size_t untorn = sets.size();
+  for (std::size_t i = 0; i < untorn; ++i) {
+    std::vector<Fate> torn = sets[i];
+    for (std::size_t p = 0; p < torn.size(); ++p)
+      if (torn[p] == Fate::whole && pending[p].kind == sim::Pending::Kind::append)
+        torn[p] = Fate::torn;
+    if (torn != sets[i]) sets.push_back(std::move(torn));
+  }
+  return sets;
+}
+
 /// What is wrong with the index, if anything: every answer is judged by brute force.
 std::string judge_index(SimFs& fs, bool calibrated) {
   const FaultRows rows;
-  const auto index = search::open_index(fs, kFolder, {.io = IoBackend::sync});
+  const auto index = search::open_index(fs, kPowerFolder, {.io = IoBackend::sync});
   if (!index) return index.error().to_string();
   for (std::uint64_t query = 0; query < 5; ++query) {
     SearchRequest request{.query = rows.row(query * 71), .k = kK};
@@ -121,177 +133,172 @@ std::string judge_index(SimFs& fs, bool calibrated) {
   return {};
 }
 
-/// Something that is cut off, and what has to hold of what is left.
-struct Scene {
-  std::string name;
-  std::function<void(SimFs&)> before;
-  std::function<Status(io::Fs&)> act;
-  bool publishes = false;  // on an index that is there; else a build
-};
-
 struct Tally {
-  std::uint64_t cuts = 0, states = 0, apart = 0, absent = 0, resumed = 0, whole = 0, wrong = 0;
+  std::uint64_t cuts = 0, states = 0, apart = 0, absent = 0, anew = 0, gone_on = 0, whole = 0,
+                reported = 0, wrong = 0;
   Tally& operator+=(const Tally& more) {
     cuts += more.cuts;
     states += more.states;
     apart += more.apart;
     absent += more.absent;
-    resumed += more.resumed;
+    anew += more.anew;
+    gone_on += more.gone_on;
     whole += more.whole;
+    reported += more.reported;
     wrong += more.wrong;
     return *this;
   }
   std::string text() const {
     return std::to_string(cuts) + " cuts, " + std::to_string(states) + " states, " +
            std::to_string(apart) + " of them apart: " + std::to_string(absent) + " absent, " +
-           std::to_string(resumed) + " gone on from, " + std::to_string(whole) + " whole, " +
+           std::to_string(anew) + " begun anew, " + std::to_string(gone_on) + " gone on from, " +
+           std::to_string(whole) + " whole, " + std::to_string(reported) + " of these reported, " +
            std::to_string(wrong) + " wrong";
   }
 };
+
+/// What the state of a disk is held against: what was said before the power was lost.
+struct Demands {
+  std::uint64_t state = 0;  // hash of the disk
+  std::uint64_t reported = 0, safe = 0, handed = 0, records = 0;
+};
+static_assert(std::has_unique_object_representations_v<Demands>);
 
 class Campaign {
  public:
   explicit Campaign(Options options) : options_(std::move(options)) {}
 
-  void run(const Scene& scene) {
+  void run(const PowerScene& scene) {
     SimFs start;
-    scene.before(start);
+    begun_ = scene.before(start);
+    before_ = files_of(start);
     std::size_t end = 0;
     {
-      const auto undisturbed = start.copy(1);
-      if (Status done = scene.act(*undisturbed); !done) give_up(done.error());
+      const auto undisturbed = start.copy(options_.seed);
+      if (const PowerRun done = scene.act(*undisturbed); !done.status) give_up(done.status.error());
       end = undisturbed->operations().size();
       expected_ = files_of(*undisturbed);
     }
     seen_.clear();
     tally_ = {};
-    for (std::size_t at = options_.seed % options_.cuts; at <= end; at += options_.cuts)
-      cut(scene, start, at);
+    for (std::size_t at = 0; at <= end; ++at) {
+      // Where it is published and reported: there each state counts.
+      const bool last = end - at < kLastCuts;
+      if (last || at % options_.cuts == options_.seed % options_.cuts) cut(scene, start, at, last);
+    }
+    if (tally_.reported == 0) blame(scene.name + ": nothing was reported");
+    if (!scene.publishes && tally_.gone_on == 0) blame(scene.name + ": nothing was gone on from");
     std::printf("%s: %s\n", scene.name.c_str(), tally_.text().c_str());
     std::fflush(stdout);
     total_ += tally_;
   }
 
   int conclude() const {
-    std::printf("power-loss: seed %llu, every %llu: %s\n",
-                static_cast<unsigned long long>(options_.seed),
-                static_cast<unsigned long long>(options_.every), total_.text().c_str());
+    std::printf("power-loss: seed %llu, every %llu: %s\n", number(options_.seed),
+                number(options_.every), total_.text().c_str());
     return total_.wrong == 0 && total_.states != 0 ? 0 : 1;
   }
 
  private:
-  void cut(const Scene& scene, const SimFs& start, std::size_t at) {
+  void blame(const std::string& what) {
+    ++tally_.wrong;
+    std::printf("WRONG %s\n", what.c_str());
+  }
+
+  /// Of one of the `last`, every state whatever the options say, unless there are too many.
+  void cut(const PowerScene& scene, const SimFs& start, std::size_t at, bool last) {
     const auto fs = start.copy(options_.seed);
     fs->faults().add(
         sim::FsFault{.when = {.at = at}, .kind = sim::FsFault::Kind::power_off, .error = EIO});
-    const bool reported = static_cast<bool>(scene.act(*fs));
+    const PowerRun run = scene.act(*fs);
     ++tally_.cuts;
-    const std::vector<sim::Pending> pending = fs->pending();
-    auto sets = sim::fate_sets(pending.size(), options_.seed + at, kExhaustiveMax);
-    // And every subset again, with the appends that it keeps torn.
-    const std::size_t untorn = sets.size();
-    for (std::size_t i = 0; i < untorn; ++i) {
-      std::vector<Fate> torn = sets[i];
-      bool differs = false;
-      for (std::size_t p = 0; p < torn.size(); ++p)
-        if (torn[p] == Fate::whole && pending[p].kind == sim::Pending::Kind::append) {
-          torn[p] = Fate::torn;
-          differs = true;
-        }
-      if (differs) sets.push_back(std::move(torn));
-    }
+    Demands demands{.reported = run.status ? 1u : 0u,
+                    .safe = std::max(run.safe, begun_.safe),
+                    .handed = run.handed == 0 ? begun_.handed : run.handed,
+                    .records = records_of(*fs)};
+    const auto sets = fates_of(fs->pending(), options_.seed + at);
     for (const std::vector<Fate>& fates : sets) {
-      if (number_++ % options_.every != 0) continue;
+      if (number_++ % options_.every != 0 && !(last && sets.size() <= kAllSets)) continue;
       ++tally_.states;
       const auto after = fs->after_power_loss(fates, options_.seed + number_);
-      const std::uint64_t state = hash_of(*after) * 2 + (reported ? 1 : 0);
-      if (!seen_.emplace(state, true).second) continue;
+      demands.state = hash_of(*after);
+      if (!seen_.insert(XXH3_64bits(&demands, sizeof demands)).second) continue;
       ++tally_.apart;
-      std::string wrong = judge(scene, *after, reported);
+      const std::string wrong = judge(scene, *after, demands);
       if (wrong.empty()) continue;
-      ++tally_.wrong;
       std::string text;
       for (const Fate fate : fates) text += "lwzt"[static_cast<int>(fate)];
-      std::printf("WRONG %s, cut before operation %zu, fates %s: %s\n", scene.name.c_str(), at,
-                  text.c_str(), wrong.c_str());
+      blame(scene.name + ", cut before operation " + std::to_string(at) + ", fates " + text + ": " +
+            wrong);
     }
   }
 
-  std::string judge(const Scene& scene, SimFs& fs, bool reported) {
-    const auto there = fs.exists(kFolder);
-    const auto begun = fs.exists(std::string(kFolder) + ".building");
+  std::string judge(const PowerScene& scene, SimFs& fs, const Demands& demands) {
+    const auto there = fs.exists(kPowerFolder);
+    const auto begun = fs.exists(kWorkFolder);
     if (!there || !begun) return "the folders cannot be looked for";
     if (*there) {
       ++tally_.whole;
-      if (!scene.publishes && files_of(fs) != expected_) return "other bytes:" + difference(fs);
-      if (std::string wrong = judge_index(fs, scene.publishes); !wrong.empty()) return wrong;
-      if (!scene.publishes) return {};
-    } else {
-      if (reported || scene.publishes) return "what was reported is gone";
-      ++(*begun ? tally_.resumed : tally_.absent);
+      tally_.reported += demands.reported;
+    } else if (demands.reported != 0 || scene.publishes) {
+      return "what was reported is gone";
     }
-    if (Status done = scene.act(fs); !done) return "again: " + done.error().to_string();
-    // A publication after one that came through has a number of its own.
-    if (scene.publishes) return judge_index(fs, true);
-    return files_of(fs) == expected_ ? "" : "again: other bytes:" + difference(fs);
+    if (scene.publishes) return judge_publication(scene, fs, demands);
+    if (*there) {
+      if (files_of(fs) != expected_) return "other bytes:" + difference(expected_, files_of(fs));
+      return judge_index(fs, false);
+    }
+    return judge_rest(scene, fs, demands, *begun);
   }
 
-  std::string difference(SimFs& fs) const {
+  /// The manifest is the old one or the new one, with all that it names; and it can be replaced.
+  std::string judge_publication(const PowerScene& scene, SimFs& fs, const Demands& demands) {
     const Files found = files_of(fs);
-    std::string names;
-    for (const auto& [name, bytes] : expected_)
-      if (!found.contains(name) || found.at(name) != bytes) names += " " + name;
-    for (const auto& [name, bytes] : found)
-      if (!expected_.contains(name)) names += " +" + name;
-    return names;
+    const bool is_new = same_file(kManifest, found, expected_);
+    if (!is_new && demands.reported != 0) return "what was reported is gone";
+    if (!is_new && !same_file(kManifest, found, before_)) return "another manifest";
+    if (const std::string lost = lacking(is_new ? expected_ : before_, found); !lost.empty())
+      return "what the manifest names is gone:" + lost;
+    if (std::string wrong = judge_index(fs, true); !wrong.empty()) return wrong;
+    if (const PowerRun again = scene.act(fs); !again.status)
+      return "again: " + again.status.error().to_string();
+    // One after another that came through has a number of its own.
+    if (!is_new && files_of(fs) != expected_)
+      return "again: other bytes:" + difference(expected_, files_of(fs));
+    return judge_index(fs, true);
+  }
+
+  /// What is left of a build loses at most the unit that was under way, and nothing that its
+  /// caller was told is safe.
+  std::string judge_rest(const PowerScene& scene, SimFs& fs, const Demands& demands, bool begun) {
+    const std::uint64_t records = records_of(fs);
+    if (records + 1 < demands.records)
+      return std::to_string(records) + " of " + std::to_string(demands.records) + " records";
+    const PowerRun again = scene.act(fs);
+    if (!again.status) return "again: " + again.status.error().to_string();
+    if (again.found < demands.safe || again.found > demands.handed)
+      return "again: " + std::to_string(again.found) + " vectors, of " +
+             std::to_string(demands.safe) + " that were safe and " +
+             std::to_string(demands.handed) + " handed in";
+    // The plan alone is no work.
+    const bool gone_on = again.found > 0 || again.units > 1;
+    ++(gone_on ? tally_.gone_on : begun ? tally_.anew : tally_.absent);
+    return files_of(fs) == expected_ ? ""
+                                     : "again: other bytes:" + difference(expected_, files_of(fs));
   }
 
   Options options_;
   std::uint64_t number_ = 0;
-  Files expected_;
-  std::unordered_map<std::uint64_t, bool> seen_;
+  PowerRun begun_;  // before the run that is cut off
+  Files before_, expected_;
+  std::unordered_set<std::uint64_t> seen_;
   Tally tally_, total_;
 };
-
-/// A build that was cut off in the middle, with nothing of what it had synced lost.
-void half_built(SimFs& fs, const BuildOptions& options) {
-  std::size_t end = 0;
-  {
-    const auto whole = fs.copy(1);
-    if (Status done = build_on(*whole, options); !done) give_up(done.error());
-    end = whole->operations().size();
-  }
-  fs.faults().add(sim::FsFault{.when = {.at = fs.operations().size() + end / 2}});
-  if (build_on(fs, options)) give_up({.what = "a build was not cut off"});
-  fs.faults().clear();
-}
-
-void built(SimFs& fs, BuildOptions options) {
-  options.calibration_rows = 8;
-  if (Status done = build_on(fs, options); !done) give_up(done.error());
-}
-
-std::vector<Scene> scenes_of(const BuildOptions& options) {
-  const auto build = [options](io::Fs& fs) { return build_on(fs, options); };
-  return {
-      {.name = "build", .before = [](SimFs&) {}, .act = build},
-      {.name = "build that goes on",
-       .before = [options](SimFs& fs) { half_built(fs, options); },
-       .act = build},
-      {.name = "build by batches",
-       .before = [](SimFs&) {},
-       .act = [options](io::Fs& fs) { return build_by_batches_on(fs, options); }},
-      {.name = "publication of a calibration",
-       .before = [options](SimFs& fs) { built(fs, options); },
-       .act = calibrate_on,
-       .publishes = true},
-  };
-}
 
 int run(const Options& options) {
   Campaign campaign(options);
   for (std::uint64_t round = 0; round < options.rounds; ++round)
-    for (const Scene& scene : scenes_of(drawn_build(options.seed * 1000 + round)))
+    for (const PowerScene& scene : power_scenes(options.seed * 1000 + round))
       if (scene.name.starts_with(options.only)) campaign.run(scene);
   return campaign.conclude();
 }
