@@ -149,6 +149,11 @@ std::string Oracle::wrong_order(std::size_t query, const SearchRequest& request,
   return {};
 }
 
+bool Oracle::is_exact(const SearchRequest& request, const SearchResult& result) const {
+  return request.list_size >= spec_.count && !request.slack && !request.recall &&
+         result.stop != Stop::reads_max && result.stop != Stop::deadline;
+}
+
 std::string Oracle::wrong(std::size_t query, const SearchRequest& request,
                           const SearchResult& result) const {
   const std::vector<Neighbor>& found = result.neighbors;
@@ -160,7 +165,7 @@ std::string Oracle::wrong(std::size_t query, const SearchRequest& request,
   if (counters.exact_distances < found.size()) return "results that were never scored";
   if (result.stop == Stop::reads_max || result.stop == Stop::deadline) return {};
   const std::uint64_t there = admitted(request);
-  const bool everything = request.list_size >= spec_.count && !request.slack && !request.recall;
+  const bool everything = is_exact(request, result);
   const bool all_wanted = result.stop == Stop::exhausted || everything || !request.allow;
   if (all_wanted && found.size() != std::min<std::uint64_t>(request.k, there))
     return std::to_string(found.size()) + " results of " + std::to_string(there);

@@ -49,6 +49,8 @@ class Oracle {
   /// it can. A list of all vectors, read to its end, is held against the true neighbours.
   std::string wrong(std::size_t query, const SearchRequest& request,
                     const SearchResult& result) const;
+  /// Whether that was by a list of all vectors, read to its end.
+  bool is_exact(const SearchRequest& request, const SearchResult& result) const;
 
  private:
   std::string wrong_order(std::size_t query, const SearchRequest& request,

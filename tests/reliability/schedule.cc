@@ -39,6 +39,7 @@ class Schedule {
 
   void step() {
     ++counts_.steps;
+    fs_->faults().forget_struck();
     if (rng_.below(4) == 0) change_faults();
     if (!index_) return open();
     switch (rng_.below(14)) {
@@ -75,8 +76,10 @@ class Schedule {
     if (held_ == Held::lean) options.memory_limit_bytes = world_.lean_bytes();
     if (held_ == Held::some)
       options.memory_limit_bytes =
-          world_.lean_bytes() +
-          rng_.below(world_.whole_bytes() + (64u << 10) - world_.lean_bytes());
+          world_.lean_bytes() + rng_.below(world_.whole_bytes() - world_.lean_bytes());
+    // Beyond the whole index it is a cache, of a few blocks or of all.
+    if (held_ == Held::whole && rng_.below(2) == 0)
+      options.memory_limit_bytes = world_.whole_bytes() + (64u << 10) + rng_.below(512u << 10);
     options.io_depth = static_cast<std::uint32_t>(1 + rng_.below(rng_.below(2) == 0 ? 4 : 64));
     options.io = static_cast<IoBackend>(rng_.below(4));
     options.direct = rng_.below(2) == 0;
@@ -94,7 +97,8 @@ class Schedule {
   /// It is one of those that were published last, or it was lost to a fault.
   void check_calibration() {
     calibrated_ = index_->stats().calibrated;
-    if (!faulty_ && calibrated_ != world_.calibrated()) blame("calibration lost or found");
+    if (fs_->faults().struck().empty() && calibrated_ != world_.calibrated())
+      blame("calibration lost or found");
     if (!calibrated_ || held_ == Held::some) return;
     const auto which = world_.which(*index_, held_);
     if (!which) return blame("efforts of no calibration");
@@ -108,8 +112,8 @@ class Schedule {
     const std::uint64_t next = rng_.below(2);
     log_.say("publish calibration " + std::to_string(next));
     const auto done = build::replace_calibration(*fs_, kSimFolder, world_.calibration(next));
-    ++counts_.published;
     if (done) {
+      ++counts_.published;
       published_ = 1u << next;
     } else {
       published_ |= 1u << next;  // the rename may have been done all the same
@@ -226,7 +230,7 @@ class Schedule {
     if (!wrong_.empty()) return;
     log_.say("recover");
     fs_->faults().clear();
-    faulty_ = false;
+    fs_->faults().forget_struck();
     // What an open index lacks by a fault at its opening, a new one has.
     if (!index_ || calibrated_ != world_.calibrated() || rng_.below(2) == 0) open();
     if (!index_) return;
@@ -258,32 +262,36 @@ class Schedule {
   }
 
   void judge_answer(const Question& ask, const SearchResult& result) {
-    ++counts_.answers;
-    counts_.certain += ask.is_certain(result);
+    const bool certain = ask.is_certain(result) || world_.oracle().is_exact(ask.request, result);
+    ++(certain ? counts_.certain : counts_.plausible);
     if (const std::string wrong = world_.wrong(ask, result); !wrong.empty())
       blame(wrong + " (" + ask.words() + ")");
   }
 
   void search_refused(const Question& ask, const Error& error) {
     refused(error);
-    if (wrong_.empty() || !faulty_) return;
-    log_.say(ask.words());
+    if (!wrong_.empty()) log_.say(ask.words());
   }
 
-  /// Errors come of faults alone, and say of which file, but for a device that is lost.
+  /// Errors come of what was struck meanwhile, and name it. A device that cannot be made has no
+  /// name.
   void refused(const Error& error) {
     ++counts_.errors;
     log_.say(error.to_string());
-    if (!faulty_) return blame("without faults: " + error.to_string());
+    const std::vector<std::string>& struck = fs_->faults().struck();
+    if (struck.empty()) return blame("without faults: " + error.to_string());
     const bool of_fault = error.code == ErrorCode::io || error.code == ErrorCode::corrupt ||
-                          error.code == ErrorCode::no_space || error.code == ErrorCode::over_limit;
+                          error.code == ErrorCode::no_space;
     if (!of_fault) blame("no error of a fault: " + error.to_string());
+    if (std::ranges::find(struck, error.file) == struck.end())
+      blame("not of what was struck: " + error.to_string());
   }
 
   void look_at_stats() {
     const IndexStats stats = index_->stats();
     log_.add(stats.block_reads);
     log_.add(stats.cache_hits);
+    counts_.cache_hits += stats.cache_hits;
     log_.add(stats.cache_misses);
     if (stats.vector_count != world_.oracle().count()) blame("stats of another index");
   }
@@ -310,10 +318,11 @@ class Schedule {
 
 ScheduleCounts& ScheduleCounts::operator+=(const ScheduleCounts& other) {
   steps += other.steps;
-  answers += other.answers;
   errors += other.errors;
   certain += other.certain;
+  plausible += other.plausible;
   reads += other.reads;
+  cache_hits += other.cache_hits;
   opens += other.opens;
   refused_opens += other.refused_opens;
   published += other.published;

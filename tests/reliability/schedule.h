@@ -11,8 +11,11 @@
 namespace cairn::reliability {
 
 struct ScheduleCounts {
-  std::uint64_t steps = 0, answers = 0, errors = 0, certain = 0, reads = 0, opens = 0,
-                refused_opens = 0, published = 0, verified = 0;
+  std::uint64_t steps = 0, errors = 0, reads = 0, cache_hits = 0, opens = 0, refused_opens = 0,
+                published = 0, verified = 0;
+  // Answers: alike those without faults, or the true neighbours; and others, of which any is right
+  // that has true distances and breaks no limit.
+  std::uint64_t certain = 0, plausible = 0;
   ScheduleCounts& operator+=(const ScheduleCounts& other);
 };
 

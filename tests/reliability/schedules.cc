@@ -69,15 +69,16 @@ int run(const Options& options) {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   std::printf(
-      "schedules: %llu seeds from %llu, %llu run twice, in %.0f s: %llu steps, %llu answers, %llu "
-      "of them as without faults, %llu errors, %llu opens and %llu refused, %llu calibrations "
-      "published, %llu times verified, %llu reads; digest %016llx; %llu wrong\n",
+      "schedules: %llu seeds from %llu, %llu run twice, in %.0f s: %llu steps, %llu answers as "
+      "without faults or by all vectors, %llu more plausible, %llu errors, %llu opens and %llu "
+      "refused, %llu calibrations published, %llu times verified, %llu reads and %llu hits of the "
+      "cache at the end; digest %016llx; %llu wrong\n",
       number(options.seeds), number(options.first), number(replayed), seconds, number(counts.steps),
-      number(counts.answers), number(counts.certain), number(counts.errors), number(counts.opens),
+      number(counts.certain), number(counts.plausible), number(counts.errors), number(counts.opens),
       number(counts.refused_opens), number(counts.published), number(counts.verified),
-      number(counts.reads), number(digest), number(wrong));
-  const bool eventful = counts.errors != 0 && counts.certain != 0 && counts.refused_opens != 0 &&
-                        counts.published != 0 && counts.verified != 0;
+      number(counts.reads), number(counts.cache_hits), number(digest), number(wrong));
+  const bool eventful = counts.errors != 0 && counts.cache_hits != 0 && counts.certain != 0 &&
+                        counts.refused_opens != 0 && counts.published != 0 && counts.verified != 0;
   return wrong == 0 && (eventful || options.seeds < 100) ? 0 : 1;
 }
 

@@ -102,14 +102,21 @@ bool FaultPlan::strikes(Armed<Fault>& armed, std::string_view path, std::uint64_
 
 std::optional<FsFault> FaultPlan::strike(FsOp op, std::string_view path, std::uint64_t index) {
   for (Armed<FsFault>& armed : fs_)
-    if ((!armed.fault.op || *armed.fault.op == op) && strikes(armed, path, index))
+    if ((!armed.fault.op || *armed.fault.op == op) && strikes(armed, path, index)) {
+      struck_.emplace_back(path);
       return armed.fault;
+    }
   return std::nullopt;
 }
 
 std::optional<ReadFault> FaultPlan::strike_read(std::string_view path, std::uint64_t index) {
   for (Armed<ReadFault>& armed : reads_)
-    if (strikes(armed, path, index)) return armed.fault;
+    if (strikes(armed, path, index)) {
+      const ReadFault::Kind kind = armed.fault.kind;
+      if (kind != ReadFault::Kind::late && kind != ReadFault::Kind::delayed)
+        struck_.emplace_back(path);
+      return armed.fault;
+    }
   return std::nullopt;
 }
 

@@ -84,6 +84,11 @@ class FaultPlan {
   FaultPlan& add(ReadFault fault);
   void clear();
 
+  /// Paths of operations and reads that were struck, but for reads that only came late, since the
+  /// plan was made or since forget_struck().
+  const std::vector<std::string>& struck() const { return struck_; }
+  void forget_struck() { struck_.clear(); }
+
   /// The first fault that strikes operation or read number `index`, if any.
   std::optional<FsFault> strike(FsOp op, std::string_view path, std::uint64_t index);
   std::optional<ReadFault> strike_read(std::string_view path, std::uint64_t index);
@@ -101,6 +106,7 @@ class FaultPlan {
   std::mt19937_64 random_;
   std::vector<Armed<FsFault>> fs_;
   std::vector<Armed<ReadFault>> reads_;
+  std::vector<std::string> struck_;
 };
 
 }  // namespace cairn::sim

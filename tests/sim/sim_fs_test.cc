@@ -257,6 +257,22 @@ TEST(FaultPlan, ConditionsMustAllHold) {
   EXPECT_TRUE(plan.strike(FsOp::open, "z", 6));
 }
 
+TEST(FaultPlan, RemembersWhatItStruckAndNotWhatCameLate) {
+  FaultPlan plan(1);
+  plan.add(FsFault{.when = {.path_contains = "x"}});
+  plan.add(ReadFault{.when = {.path_contains = "slow"}, .kind = ReadFault::Kind::late});
+  plan.add(ReadFault{.when = {.path_contains = "bad"}, .kind = ReadFault::Kind::zeros});
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(plan.strike(FsOp::sync, "x", 0).has_value(), i == 0);
+    EXPECT_EQ(plan.strike_read("slow", 0).has_value(), i == 0);
+    EXPECT_EQ(plan.strike_read("bad", 1).has_value(), i == 0);
+  }
+  plan.clear();
+  EXPECT_EQ(plan.struck(), (std::vector<std::string>{"x", "bad"}));
+  plan.forget_struck();
+  EXPECT_TRUE(plan.struck().empty());
+}
+
 TEST(FaultPlan, ChanceFollowsTheSeed) {
   const auto struck = [](std::uint64_t seed) {
     FaultPlan plan(seed);
