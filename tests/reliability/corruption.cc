@@ -1,5 +1,5 @@
 // Damage to all files of an index: every changed bit is an error or has no effect on any answer,
-// never a crash or a silently wrong answer, and verify says where it is.
+// never a crash or a silently wrong answer, and every error and verify say where it is.
 //   corruption [pages|metadata|random|structure|all] [--seed S] [--stride N] [--count N]
 //              [--structures N] [--cairn PATH] [--scratch DIR]
 // Answers are held against those of the whole index and against exact distances.

@@ -1,8 +1,12 @@
 // Blocks and files in the wrong place: swapped, replayed from an older index, torn, zeroed, cut,
-// grown, gone. Each is an error or has no effect, and verify names the file and the block.
+// grown, gone, of a newer format. Each is an error or has no effect, and verify names the file and
+// the block.
+#include <xxhash.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 
 #include "engine/build/replace_calibration.h"
@@ -16,13 +20,13 @@ using Bytes = std::vector<std::byte>;
 using layout::FileRecord;
 
 constexpr std::size_t kSectorBytes = 512;
-constexpr std::uint64_t kCommandEvery = 50;
+constexpr std::uint64_t kDamageKinds = 16, kCommandEvery = 50;
 
 struct Damage {
   std::string what;
   std::vector<std::pair<std::string, Bytes>> changed = {};
   std::string removed = {};
-  std::vector<Place> places = {};  // where it may be found first
+  Harm harm = {};  // what may be blamed
 };
 
 std::string in_folder(const char* name) { return std::string(kSimFolder) + "/" + name; }
@@ -88,7 +92,9 @@ class Vandal {
         &Vandal::replay,      &Vandal::tear,         &Vandal::zero_page,
         &Vandal::zero_sector, &Vandal::cut_at_page,  &Vandal::cut_anywhere,
         &Vandal::grow,        &Vandal::foreign_file, &Vandal::foreign_manifest,
-        &Vandal::old_state,   &Vandal::remove,       &Vandal::spoil_manifest};
+        &Vandal::old_state,   &Vandal::remove,       &Vandal::spoil_manifest,
+        &Vandal::newer_format};
+    static_assert(std::size(kKinds) == kDamageKinds);
     for (;;) {
       Damage damage = (this->*kKinds[round % std::size(kKinds)])();
       // Zeros over zeros, and pages that are alike.
@@ -126,12 +132,12 @@ class Vandal {
   const SimIndex& other() { return world_.others[rng_.below(world_.others.size())]; }
   static Damage on_page(std::string what, Picked picked) {
     Damage damage{.what = what + ", " + picked.name()};
-    damage.places = {picked.place()};
+    damage.harm.places = {picked.place()};
     damage.changed.emplace_back(picked.path, std::move(picked.bytes));
     return damage;
   }
   static Damage on_file(std::string what, std::string path, Bytes bytes) {
-    Damage damage{.what = what + ", " + path, .places = {{path}}};
+    Damage damage{.what = what + ", " + path, .harm = {.places = {{path}}}};
     damage.changed.emplace_back(std::move(path), std::move(bytes));
     return damage;
   }
@@ -142,7 +148,7 @@ class Vandal {
     std::ranges::swap_ranges(page_of(picked.bytes, picked.record, picked.page),
                              page_of(picked.bytes, picked.record, second));
     Damage damage = on_page("swapped with " + std::to_string(second), std::move(picked));
-    if (second != damage.places[0].blocks[0]) damage.places[0].blocks.push_back(second);
+    if (second != damage.harm.places[0].blocks[0]) damage.harm.places[0].blocks.push_back(second);
     return damage;
   }
 
@@ -154,7 +160,7 @@ class Vandal {
       std::ranges::swap_ranges(page_of(a.bytes, a.record, a.page),
                                page_of(b.bytes, b.record, b.page));
       Damage damage = on_page("swapped with " + b.name(), std::move(a));
-      damage.places.push_back(b.place());
+      damage.harm.places.push_back(b.place());
       damage.changed.emplace_back(b.path, std::move(b.bytes));
       return damage;
     }
@@ -238,7 +244,7 @@ class Vandal {
     Damage damage = on_file("of another index", path, other().fs().bytes(path));
     for (const auto* manifest : {&world_.manifest, &world_.index.manifest()})
       for (const FileRecord& record : manifest->files)
-        damage.places.push_back({SimIndex::path_of(record)});
+        damage.harm.places.push_back({SimIndex::path_of(record)});
     return damage;
   }
   /// The calibration before the last, or the manifest that named it, come back.
@@ -247,7 +253,7 @@ class Vandal {
       return on_file("of before", SimIndex::path_of(*world_.manifest.calibration()),
                      world_.old_calibration_bytes);
     Damage damage = on_file("of before", in_folder(layout::kManifestName), world_.old_manifest);
-    damage.places = {{world_.old_calibration}};
+    damage.harm = {.places = {{world_.old_calibration}}, .code = ErrorCode::not_found};
     return damage;
   }
 
@@ -258,7 +264,9 @@ class Vandal {
       damage.removed = SimIndex::path_of(world_.manifest.files[which]);
     else
       damage.removed = in_folder(which % 2 == 0 ? layout::kManifestName : layout::kPinsName);
-    damage.places = {{damage.removed}, {kSimFolder}};
+    // Without a manifest a folder is no index.
+    const bool all = damage.removed == in_folder(layout::kManifestName);
+    damage.harm = {.places = {{all ? kSimFolder : damage.removed}}, .code = ErrorCode::not_found};
     damage.what += ", " + damage.removed;
     return damage;
   }
@@ -273,6 +281,26 @@ class Vandal {
     if (how == 2)
       std::fill_n(from, std::min<std::size_t>(kSectorBytes, bytes.size() - at), std::byte{0});
     return on_file("spoilt at byte " + std::to_string(at), path, std::move(bytes));
+  }
+
+  /// Whole, but of a version or with a feature that is not known yet: no damage, and alone said to
+  /// be of a newer format.
+  Damage newer_format() {
+    const std::string path = in_folder(layout::kManifestName);
+    Bytes bytes = world_.index.fs().bytes(path);
+    layout::ManifestHeader header;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    if (rng_.below(2) == 0)
+      header.version += static_cast<std::uint32_t>(1 + rng_.below(1000));
+    else
+      header.incompatible |= std::uint64_t{1} << (32 + rng_.below(32));
+    header.checksum = 0;
+    std::memcpy(bytes.data(), &header, sizeof header);
+    header.checksum = XXH3_64bits(bytes.data(), bytes.size());
+    std::memcpy(bytes.data(), &header, sizeof header);
+    Damage damage = on_file("of a newer format", path, std::move(bytes));
+    damage.harm.code = ErrorCode::unsupported;
+    return damage;
   }
 
   const World& world_;
@@ -297,7 +325,7 @@ std::string check_command(const World& world, const Damage& damage, const std::s
              return said.find("' block " + std::to_string(block) + ":") != std::string::npos;
            });
   };
-  return std::ranges::any_of(damage.places, says) ? "" : "the command says " + said;
+  return std::ranges::any_of(damage.harm.places, says) ? "" : "the command says " + said;
 }
 
 struct Counts {
@@ -317,9 +345,9 @@ void suffer(const World& world, const Asker& asker, const Damage& damage, std::u
   if (!damage.removed.empty())
     if (auto moved = fs.rename(damage.removed, aside); !moved) give_up(moved.error());
   const Held held = round % 3 == 0 ? Held::lean : Held::whole;
-  Verdict verdict = asker.ask(fs, kSimFolder, held, true);
+  Verdict verdict = asker.ask(fs, kSimFolder, held, true, damage.harm);
   bool opened = false;
-  std::string unfair = check_blame(fs, kSimFolder, damage.places, opened);
+  std::string unfair = check_blame(fs, kSimFolder, damage.harm, opened);
   (opened ? counts.by_verify : counts.by_open) += 1;
   if (unfair.empty() && command) {
     unfair = command();
@@ -344,12 +372,11 @@ PartResult break_structure(const CorruptionOptions& options) {
   for (std::uint64_t i = 0; i < options.structures; ++i) {
     const Damage damage = vandal.draw(i);
     std::function<std::string()> command;
-    if (!options.cairn.empty() && i / 15 % kCommandEvery == 0)
+    if (!options.cairn.empty() && i / kDamageKinds % kCommandEvery == 0)
       command = [&] { return check_command(world, damage, options.cairn, scratch.path()); };
     suffer(world, asker, damage, i, tally, command, counts);
   }
-  const Verdict healed = asker.ask(world.index.fs(), kSimFolder, Held::whole, true);
-  if (healed.kind != Verdict::Kind::harmless) tally.add(healed, "no damage");
+  check_healed(asker, world.index.fs(), kSimFolder, tally);
   std::printf(
       "  structure: seed %llu: %llu blocks and files swapped, replayed, torn, zeroed, cut, grown "
       "or "

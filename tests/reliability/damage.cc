@@ -11,6 +11,16 @@ namespace {
 
 constexpr std::uint64_t kWrongShown = 20;
 
+/// Whether an error is of the harm.
+bool blames(const Error& error, const Harm& harm) {
+  return error.code == harm.code && std::ranges::any_of(harm.places, [&](const Place& place) {
+           if (error.file != place.file) return false;
+           return place.blocks.empty() ||
+                  (error.block &&
+                   std::ranges::find(place.blocks, *error.block) != place.blocks.end());
+         });
+}
+
 }  // namespace
 
 void Tally::add(const Verdict& verdict, const std::string& damage) {
@@ -23,8 +33,8 @@ void Tally::add(const Verdict& verdict, const std::string& damage) {
 /// The questions to one open index.
 class Asker::Round {
  public:
-  Round(const KnownIndex& known, std::string folder, Held held)
-      : known_(known), folder_(std::move(folder)), held_(held) {}
+  Round(const KnownIndex& known, std::string folder, Held held, const Harm& harm)
+      : known_(known), folder_(std::move(folder)), held_(held), harm_(harm) {}
 
   void run(io::Fs& fs, OpenOptions options, bool thorough) {
     options.log = [this](const std::string& line) { logged_ += line; };
@@ -66,11 +76,12 @@ class Asker::Round {
     const bool calibrated = index_->stats().calibrated;
     const auto effort = index_->effort(wish.k, wish.recall);
     if (effort.has_value() != calibrated) blame("effort without calibration, or none with it");
-    if (!effort) refuse(effort.error());
+    if (!effort) refuse_wish(effort.error());
     Question question{.request = {.query = known_.oracle().query(0), .k = wish.k}};
     question.request.recall = wish.recall;
     const auto result = index_->search(question.request);
     if (result && !calibrated) blame("a search by recall without calibration");
+    if (!result) return refuse_wish(result.error());
     judge(question, result);
   }
 
@@ -90,11 +101,16 @@ class Asker::Round {
       blame(wrong + " (" + question.words() + ")");
   }
 
-  /// An error must say what is wrong with which file of the folder.
+  /// An index that opened without its calibration does not know how to search by recall, and says
+  /// so of the calibration whatever is wrong with it.
+  void refuse_wish(Error error) {
+    if (error.code == ErrorCode::unsupported && !index_->stats().calibrated)
+      error.code = harm_.code;
+    refuse(error);
+  }
+
   void refuse(const Error& error) {
-    const bool of_files = error.code == ErrorCode::corrupt || error.code == ErrorCode::not_found ||
-                          error.code == ErrorCode::unsupported;
-    if (!of_files || !error.file.starts_with(folder_)) blame(error.to_string());
+    if (!blames(error, harm_)) blame("it blames " + error.to_string());
     if (!error_) error_ = error;
   }
 
@@ -105,6 +121,7 @@ class Asker::Round {
   const KnownIndex& known_;
   std::string folder_;
   Held held_;
+  const Harm& harm_;
   std::unique_ptr<Index> index_;
   std::string logged_, why_;
   std::optional<Error> error_;
@@ -112,7 +129,7 @@ class Asker::Round {
 
 Asker::Asker(const KnownIndex& known) : known_(known) {
   for (const Held held : {Held::lean, Held::whole}) {
-    const Verdict verdict = ask(known.index().fs(), kSimFolder, held, true);
+    const Verdict verdict = ask(known.index().fs(), kSimFolder, held, true, {});
     if (verdict.kind == Verdict::Kind::harmless) continue;
     std::printf("WRONG: the whole index: %s%s\n", verdict.why.c_str(),
                 verdict.error ? verdict.error->to_string().c_str() : "");
@@ -121,31 +138,26 @@ Asker::Asker(const KnownIndex& known) : known_(known) {
 }
 
 Verdict Asker::ask(io::Fs& fs, const std::string& folder, Held held, bool thorough,
-                   OpenOptions options) const {
+                   const Harm& harm, OpenOptions options) const {
   if (held == Held::lean) options.memory_limit_bytes = known_.lean_bytes();
-  Round round(known_, folder, held);
+  Round round(known_, folder, held, harm);
   round.run(fs, options, thorough);
   return std::move(round).verdict();
 }
 
-bool blames(const Error& error, const std::vector<Place>& places) {
-  return std::ranges::any_of(places, [&](const Place& place) {
-    if (error.file != place.file) return false;
-    return place.blocks.empty() ||
-           (error.block && std::ranges::find(place.blocks, *error.block) != place.blocks.end());
-  });
+void check_healed(const Asker& asker, io::Fs& fs, const std::string& folder, Tally& tally) {
+  const Verdict healed = asker.ask(fs, folder, Held::whole, true, {});
+  if (healed.kind == Verdict::Kind::wrong) tally.add(healed, "no damage");
 }
 
-std::string check_blame(io::Fs& fs, const std::string& folder, const std::vector<Place>& places,
-                        bool& opened) {
+std::string check_blame(io::Fs& fs, const std::string& folder, const Harm& harm, bool& opened) {
   const auto index = search::open_index(fs, folder, {});
   opened = index.has_value();
-  if (!index)
-    return blames(index.error(), places) ? "" : "open blames " + index.error().to_string();
+  if (!index) return blames(index.error(), harm) ? "" : "open blames " + index.error().to_string();
   const auto report = (*index)->verify();
   if (!report) return "verify gave up: " + report.error().to_string();
   if (report->ok() || report->problems.empty()) return "verify finds nothing";
-  if (blames(report->problems.front(), places)) return {};
+  if (blames(report->problems.front(), harm)) return {};
   return "verify blames " + report->problems.front().to_string();
 }
 

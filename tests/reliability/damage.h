@@ -33,6 +33,12 @@ struct Place {
   std::vector<std::uint64_t> blocks = {};
 };
 
+/// What every error of a damaged index has to be about.
+struct Harm {
+  std::vector<Place> places = {};  // one of these; none: no error is right
+  ErrorCode code = ErrorCode::corrupt;
+};
+
 /// Asks an index, or a damaged copy of it, the same questions.
 class Asker {
  public:
@@ -42,7 +48,7 @@ class Asker {
   /// Opens the folder and asks it. Held lean, and for a recall, what is found depends on the order
   /// of arrival, and the oracle alone judges it. `thorough`: also for the true neighbours of a
   /// query by a list of all vectors, and for all vectors in the order of disk.
-  Verdict ask(io::Fs& fs, const std::string& folder, Held held, bool thorough,
+  Verdict ask(io::Fs& fs, const std::string& folder, Held held, bool thorough, const Harm& harm,
               OpenOptions options = {}) const;
 
  private:
@@ -51,11 +57,10 @@ class Asker {
   const KnownIndex& known_;
 };
 
-/// Why `verify`, or the open before it, does not blame one of these places first; empty when it
-/// does. `opened` tells which.
-std::string check_blame(io::Fs& fs, const std::string& folder, const std::vector<Place>& places,
-                        bool& opened);
-/// Whether an error is about one of the places.
-bool blames(const Error& error, const std::vector<Place>& places);
+/// An index whose damage was taken back answers, and refuses nothing.
+void check_healed(const Asker& asker, io::Fs& fs, const std::string& folder, Tally& tally);
+/// Why `verify`, or the open before it, does not blame the harm first; empty when it does. `opened`
+/// tells which.
+std::string check_blame(io::Fs& fs, const std::string& folder, const Harm& harm, bool& opened);
 
 }  // namespace cairn::reliability
