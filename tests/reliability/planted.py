@@ -126,8 +126,8 @@ def first_failure(output, code):
         words.append(signal.Signals(-code).name)
     if not words:
         lines = [line.strip() for line in output.splitlines() if line.strip()]
-        words.append(next((line for line in lines if re.search("fail|wrong|lost", line, re.I)),
-                          lines[-1] if lines else f"exit code {code}"))
+        bad = re.compile(r"(?<!\b0 )(fail|wrong|lost)", re.IGNORECASE)
+        words.append(next(filter(bad.search, lines), lines[-1] if lines else f"exit code {code}"))
     return ": ".join(words)[:160]
 
 

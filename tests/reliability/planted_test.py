@@ -79,6 +79,8 @@ class FirstFailure(unittest.TestCase):
     def test_is_the_line_that_says_so_elsewhere(self):
         self.assertEqual(planted.first_failure("all fine\nround 3 failed: x\nend\n", 1),
                          "round 3 failed: x")
+        self.assertEqual(planted.first_failure("a: 7 cuts, 0 wrong\nWRONG b, cut 3\n", 1),
+                         "WRONG b, cut 3")
 
 
 if __name__ == "__main__":
