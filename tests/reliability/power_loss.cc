@@ -1,9 +1,9 @@
 // Simulated loss of power: builds, builds that go on, and a publication are cut off before each of
-// their operations, and for each the disk is left in the states that it may be in: every subset of
-// what was not synced, up to twelve changes, and samples beyond, with the appends that it keeps
-// whole and torn at 512 bytes; and 16 mixtures of lost, whole, torn and zeros. In each the folder
-// is absent, can be gone on with, or is whole; what was reported is there, and what a build was
-// told to be safe is gone on from.
+// their operations (but looks at names and sizes, whose number depends on time), and for each the
+// disk is left in the states that it may be in: every subset of what was not synced, up to twelve
+// changes, and samples beyond, with the appends that it keeps whole and torn at 512 bytes; and 16
+// mixtures of lost, whole, torn and zeros. In each the folder is absent, can be gone on with, or is
+// whole; what was reported is there, and what a build was told to be safe is gone on from.
 //   power_loss [--rounds N] [--cuts N] [--every N] [--seed S] [--only SCENE]
 // Each round builds with other parameters, drawn by seed; --cuts N: each N-th cut and the last 8;
 // --every N: each N-th state, and all where those are few at the last cuts. A state is judged once
@@ -176,7 +176,7 @@ class Campaign {
     {
       const auto undisturbed = start.copy(options_.seed);
       if (const PowerRun done = scene.act(*undisturbed); !done.status) give_up(done.status.error());
-      end = undisturbed->operations().size();
+      end = steps_of(*undisturbed);
       expected_ = files_of(*undisturbed);
     }
     seen_.clear();
@@ -208,8 +208,8 @@ class Campaign {
   /// Of one of the `last`, every state whatever the options say, unless there are too many.
   void cut(const PowerScene& scene, const SimFs& start, std::size_t at, bool last) {
     const auto fs = start.copy(options_.seed);
-    fs->faults().add(
-        sim::FsFault{.when = {.at = at}, .kind = sim::FsFault::Kind::power_off, .error = EIO});
+    fs->faults().add(sim::FsFault{
+        .when = {.at_no_look = at}, .kind = sim::FsFault::Kind::power_off, .error = EIO});
     const PowerRun run = scene.act(*fs);
     ++tally_.cuts;
     Demands demands{.reported = run.status ? 1u : 0u,

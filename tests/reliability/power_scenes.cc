@@ -96,9 +96,9 @@ PowerRun half_built(SimFs& fs, const BuildOptions& options) {
   {
     const auto whole = fs.copy(1);
     static_cast<void>(must(build_on(*whole, options)));
-    end = whole->operations().size();
+    end = steps_of(*whole);
   }
-  fs.faults().add(sim::FsFault{.when = {.at = fs.operations().size() + end / 2}});
+  fs.faults().add(sim::FsFault{.when = {.at_no_look = end / 2}});
   if (build_on(fs, options).status) give_up({.what = "a build was not cut off"});
   fs.faults().clear();
   return {};
@@ -115,6 +115,11 @@ PowerRun built(SimFs& fs, BuildOptions options) {
 }
 
 }  // namespace
+
+std::size_t steps_of(const SimFs& fs) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      fs.operations(), [](const sim::OpRecord& record) { return !sim::is_look(record.op); }));
+}
 
 std::vector<PowerScene> power_scenes(std::uint64_t seed) {
   const auto [options, batches] = draw(seed);

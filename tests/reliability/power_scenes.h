@@ -31,6 +31,9 @@ struct PowerScene {
   bool publishes = false;  // on an index that is there; else a build
 };
 
+/// Operations so far that a run of the same makes again, whatever time it takes.
+std::size_t steps_of(const sim::SimFs& fs);
+
 /// Those of a round, with parameters drawn by seed.
 std::vector<PowerScene> power_scenes(std::uint64_t seed);
 

@@ -101,11 +101,16 @@ bool FaultPlan::strikes(Armed<Fault>& armed, std::string_view path, std::uint64_
 }
 
 std::optional<FsFault> FaultPlan::strike(FsOp op, std::string_view path, std::uint64_t index) {
-  for (Armed<FsFault>& armed : fs_)
+  const std::uint64_t no_look = no_looks_;
+  no_looks_ += is_look(op) ? 0 : 1;
+  for (Armed<FsFault>& armed : fs_) {
+    const auto& wanted = armed.fault.when.at_no_look;
+    if (wanted && (*wanted != no_look || is_look(op))) continue;
     if ((!armed.fault.op || *armed.fault.op == op) && strikes(armed, path, index)) {
       struck_.emplace_back(path);
       return armed.fault;
     }
+  }
   return std::nullopt;
 }
 

@@ -34,10 +34,13 @@ enum class FsOp : std::uint8_t {
   free_bytes,
 };
 std::string_view fs_op_name(FsOp op);
+/// Looks at names and sizes: how many a build takes depends on the time that passes.
+inline bool is_look(FsOp op) { return op == FsOp::list || op == FsOp::file_bytes; }
 
 /// When a fault strikes: every condition that is set must hold.
 struct When {
-  std::optional<std::uint64_t> at = {};  // number of the operation, from 0
+  std::optional<std::uint64_t> at = {};          // number of the operation, from 0
+  std::optional<std::uint64_t> at_no_look = {};  // the same among operations that are no looks
   std::string path_contains = {};
   std::uint64_t skip = 0;  // lets this many matches pass first
   double probability = 1;  // of each match
@@ -107,6 +110,7 @@ class FaultPlan {
   std::vector<Armed<FsFault>> fs_;
   std::vector<Armed<ReadFault>> reads_;
   std::vector<std::string> struck_;
+  std::uint64_t no_looks_ = 0;
 };
 
 }  // namespace cairn::sim

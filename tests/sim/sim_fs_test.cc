@@ -257,6 +257,15 @@ TEST(FaultPlan, ConditionsMustAllHold) {
   EXPECT_TRUE(plan.strike(FsOp::open, "z", 6));
 }
 
+TEST(FaultPlan, LooksAreNotCountedWhereTheirNumberDependsOnTime) {
+  FaultPlan plan(1);
+  plan.add(FsFault{.when = {.at_no_look = 1}});
+  EXPECT_FALSE(plan.strike(FsOp::create, "x", 0));
+  EXPECT_FALSE(plan.strike(FsOp::list, "x", 1));
+  EXPECT_FALSE(plan.strike(FsOp::file_bytes, "x", 2));
+  EXPECT_TRUE(plan.strike(FsOp::sync, "x", 3));
+}
+
 TEST(FaultPlan, RemembersWhatItStruckAndNotWhatCameLate) {
   FaultPlan plan(1);
   plan.add(FsFault{.when = {.path_contains = "x"}});
