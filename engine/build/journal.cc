@@ -106,6 +106,13 @@ const Journal::Words* Journal::find(Unit kind, std::uint64_t unit) const {
   return found == records_.end() ? nullptr : &found->second;
 }
 
+Status Journal::named(Status written) const {
+  if (written) return written;
+  Error error = std::move(written).error();
+  error.file = path();
+  return fail(std::move(error));
+}
+
 Status Journal::append(Unit kind, std::uint64_t unit, Words words) {
   std::vector<std::byte> record(sizeof(RecordHeader) + words.size() * 8);
   RecordHeader header{0, static_cast<std::uint32_t>(kind), static_cast<std::uint32_t>(words.size()),
@@ -116,8 +123,8 @@ Status Journal::append(Unit kind, std::uint64_t unit, Words words) {
   std::memcpy(record.data(), &header.checksum, sizeof header.checksum);
   // New files must be found after a loss of power before a record says that they are there.
   CAIRN_TRY(fs_->sync_dir(folder_));
-  CAIRN_TRY(file_->append(record));
-  CAIRN_TRY(file_->sync());
+  CAIRN_TRY(named(file_->append(record)));
+  CAIRN_TRY(named(file_->sync()));
   records_[{kind, unit}] = std::move(words);
   return {};
 }

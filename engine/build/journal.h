@@ -68,6 +68,8 @@ class Journal {
   /// Goes on in a copy: a record whose sync failed may be read here and be gone after a loss of
   /// power, when what it made superfluous is gone too.
   Status take_over();
+  /// The file of one that goes on knows itself by the name of the copy, which is gone.
+  Status named(Status written) const;
 
   io::Fs* fs_;
   std::string folder_;

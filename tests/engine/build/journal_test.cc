@@ -186,6 +186,7 @@ TEST(Journal, DoesNotHaveWhatItCouldNotSync) {
   const Status failed = journal.append(Unit::merge, 0, {1});
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, ErrorCode::io);
+  EXPECT_EQ(failed.error().file, kFile) << "one that goes on was written under another name";
   EXPECT_EQ(journal.find(Unit::merge, 0), nullptr);
   EXPECT_FALSE(journal.append(Unit::merge, 0, {1})) << "a failed sync is not tried again";
 }
