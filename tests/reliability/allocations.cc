@@ -18,18 +18,26 @@
 namespace cairn::reliability {
 namespace {
 
-using os_faults::Kind;
 using search::testing::fail_allocations_everywhere;
 using search::testing::live_bytes;
 using search::testing::resume_failing_everywhere;
 using search::testing::stop_failing_everywhere;
+
+/// Errors say that memory is short, and name a file or not.
+class MemoryJudge final : public Judge {
+ public:
+  std::string wrong(const Error& error) const override {
+    return error.code == ErrorCode::out_of_memory ? "" : "unclean: " + error.to_string();
+  }
+  void strike(bool on) const override { resume_failing_everywhere(on); }
+};
 
 class Campaign {
  public:
   explicit Campaign(CampaignOptions options) : options_(std::move(options)) {}
 
   void run(Workload& workload) {
-    workload.expect_out_of_memory(resume_failing_everywhere);
+    workload.set_judge(judge_);
     CampaignTally tally{.calls = allocations_of(workload)};
     const std::uint64_t every = options_.every_of(workload);
     std::uint64_t number = 0;
@@ -48,7 +56,7 @@ class Campaign {
     for (int round = 0; round < 2; ++round) {  // the first makes what stays
       workload.prepare();
       fail_allocations_everywhere(~std::uint64_t{0}, 1);
-      std::string wrong = workload.attempt(Kind::eio);
+      std::string wrong = workload.attempt();
       calls = stop_failing_everywhere().calls;
       if (wrong.empty() && !workload.failed()) wrong = workload.again();
       if (!wrong.empty() || workload.failed())
@@ -64,7 +72,7 @@ class Campaign {
     const std::int64_t live_before = live_bytes();
     begin_point(text + " of '" + workload.name() + "'");
     fail_allocations_everywhere(at, sticky ? ~std::uint64_t{0} : 1);
-    std::string wrong = workload.attempt(Kind::eio);
+    std::string wrong = workload.attempt();
     const std::uint64_t struck = stop_failing_everywhere().failed;
     const bool failed = workload.failed();
     if (std::string more = workload.again(); wrong.empty() && !more.empty())
@@ -76,6 +84,7 @@ class Campaign {
     tally.add_point(struck != 0, failed, wrong);
   }
 
+  const MemoryJudge judge_;
   CampaignOptions options_;
   CampaignTally total_;
 };

@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -9,6 +10,7 @@
 #include <map>
 #include <utility>
 
+#include "engine/build/builder_fs.h"
 #include "engine/guarded.h"
 #include "tests/engine/build/small_build.h"
 #include "tests/reliability/campaign.h"
@@ -20,7 +22,6 @@ namespace cairn::reliability {
 namespace {
 
 namespace stdfs = std::filesystem;
-using os_faults::Kind;
 
 const FaultRows& rows() {
   static const FaultRows made;
@@ -34,16 +35,13 @@ auto caught(const Call& call) {
   return guarded("read", call);
 }
 
-/// Contents by name, but of what a builder leaves between its last rename and its end.
-std::map<std::string, std::string> files_of(const std::string& folder) {
-  std::map<std::string, std::string> files;
-  for (const auto& entry : stdfs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name == "LOCK" || name == "JOURNAL") continue;
-    std::ifstream file(entry.path(), std::ios::binary);
-    files[name].assign(std::istreambuf_iterator<char>(file), {});
-  }
-  return files;
+/// What is wrong with an index whose bytes nobody knows.
+std::string unsound(const std::string& folder) {
+  const auto index = Index::open(folder);
+  if (!index) return "another index: " + index.error().to_string();
+  const auto report = (*index)->verify();
+  if (!report) return "another index: " + report.error().to_string();
+  return report->ok() ? "" : "another index: " + report->problems.front().to_string();
 }
 
 /// A build of whatever kind: published whole and as always, or not at all.
@@ -60,33 +58,42 @@ class BuildWorkload : public Workload {
     expected_ = files_of(folder_);
     BuildWorkload::prepare();
   }
-  std::string attempt(Kind kind) override {
+  std::string attempt() override {
     const auto report = during([this] { return build(); });
     std::string unclean = report ? "" : note(report.error());
     if (!unclean.empty()) return unclean;
+    if (!broken_promise_.empty()) return broken_promise_;
     if (!stdfs::exists(folder_)) return report ? "a report and no index" : "";
-    if (files_of(folder_) != expected_ && !may_differ(kind)) return "another index";
-    return {};
-  }
-  std::string again() override {
-    if (stdfs::exists(folder_)) return {};
-    const auto report = build();
-    if (!report) return report.error().to_string();
-    if (files_of(folder_) != expected_) return "another index";
-    return stdfs::exists(folder_ + ".building") ? "a work folder is left" : "";
+    return wrong_files();
   }
 
  protected:
+  std::string redo() override {
+    // Published is published, whatever was said of it.
+    if (!stdfs::exists(folder_)) {
+      const auto report = build();
+      if (!report) return note(report.error());
+    }
+    if (!broken_promise_.empty()) return broken_promise_;
+    if (std::string wrong = wrong_files(); !wrong.empty()) return wrong;
+    return stdfs::exists(folder_ + ".building") ? "a work folder is left" : "";
+  }
   virtual Result<BuildReport> build() = 0;
-  virtual bool may_differ(Kind) const { return false; }
+  /// Whether what was read may have been wrong where nobody can tell.
+  virtual bool may_differ() const { return false; }
   BuildOptions options() const {
     BuildOptions with = calibrated_build();
     with.read_timeout_ms = read_timeout_ms_;
     return with;
   }
   const std::string folder_;
+  std::string broken_promise_;  // what a builder did not keep to, beside its errors
 
  private:
+  std::string wrong_files() const {
+    if (files_of(folder_) == expected_) return {};
+    return may_differ() ? unsound(folder_) : "another index";
+  }
   std::map<std::string, std::string> expected_;
 };
 
@@ -101,21 +108,79 @@ class SourceBuild final : public BuildWorkload {
   FaultRows source_;
 };
 
-/// With vectors that are handed in, and kept in a spool.
-class BatchBuild final : public BuildWorkload {
+/// With vectors that are handed in batch by batch, and kept in a spool: a builder that comes after
+/// one that failed is given those that it says it has not.
+class BatchBuild : public BuildWorkload {
  public:
   using BuildWorkload::BuildWorkload;
   std::string name() const override { return "build by batches"; }
+  void prepare() override {
+    handed_in_ = acknowledged_ = 0;
+    broken_promise_.clear();
+    BuildWorkload::prepare();
+    // What came before was the build that all others are held against.
+    handed_in_ = acknowledged_ = 0;
+  }
 
- private:
-  Result<BuildReport> build() override {
+ protected:
+  static constexpr std::uint64_t kBatchRows = 70;
+  static constexpr std::uint64_t kLostRowsMax = 100;  // of what was acknowledged: synced beyond
+
+  Result<std::unique_ptr<Builder>> create() const {
     BuildOptions with = options();
     with.calibration_rows = 0;
-    with.fresh = true;  // what was handed in before is handed in again
-    CAIRN_ASSIGN(auto builder, Builder::create(folder_, FaultRows::kDim, DType::u8, with));
-    CAIRN_TRY(builder->add(rows().batch(), rows().labels()));
+    return build::create_builder(io::posix_fs(), folder_, FaultRows::kDim, DType::u8, with,
+                                 kLostRowsMax * FaultRows::kDim);
+  }
+  /// Adds up to row `end`.
+  Status add(Builder& builder, std::uint64_t end) {
+    for (std::uint64_t row = builder.added(); row < end; row += kBatchRows) {
+      const std::uint64_t count = std::min(kBatchRows, end - row);
+      handed_in_ = std::max(handed_in_, row + count);
+      CAIRN_TRY(builder.add(rows().batch(row, count), rows().labels().subspan(row, count)));
+      if (builder.added() != row + count) broken_promise_ = "a wrong number of added vectors";
+      acknowledged_ = std::max(acknowledged_, row + count);
+    }
+    return {};
+  }
+  Result<BuildReport> build() override {
+    CAIRN_ASSIGN(auto builder, create());
+    const std::uint64_t kept = builder->added();
+    if (kept > handed_in_)
+      broken_promise_ = "more vectors than were handed in";
+    else if (acknowledged_ >= kept + kLostRowsMax)
+      broken_promise_ = "vectors that were acknowledged are lost";
+    CAIRN_TRY(add(*builder, FaultRows::kCount));
     return builder->finish();
   }
+  std::uint64_t handed_in_ = 0, acknowledged_ = 0;
+};
+
+/// The same after a builder that was given a part and went.
+class BatchesGoOn final : public BatchBuild {
+ public:
+  explicit BatchesGoOn(const std::string& scratch)
+      : BatchBuild(scratch), begun_(scratch + "/spooled") {}
+  std::string name() const override { return "build by batches that goes on"; }
+  void prepare() override {
+    BatchBuild::prepare();
+    if (!stdfs::exists(begun_)) {
+      spool_a_part();
+      stdfs::rename(folder_ + ".building", begun_);
+    }
+    stdfs::copy(begun_, folder_ + ".building");
+    handed_in_ = acknowledged_ = kPartRows;
+  }
+
+ private:
+  static constexpr std::uint64_t kPartRows = 350;  // the last batch is not synced
+
+  void spool_a_part() {
+    auto builder = create();
+    if (!builder) give_up(builder.error());
+    if (const Status added = add(**builder, kPartRows); !added) give_up(added.error());
+  }
+  const std::string begun_;
 };
 
 class ImportBuild final : public BuildWorkload {
@@ -140,7 +205,7 @@ class ImportBuild final : public BuildWorkload {
                                .dtype = DType::f32,
                                .metric = Metric::l2};
   /// A file of hnswlib has no checksums: nobody can tell one part of it from another.
-  bool may_differ(Kind kind) const override { return kind == Kind::wrong_block; }
+  bool may_differ() const override { return judge().misread(file_.path); }
 };
 
 /// A build that was cut off before, and goes on.
@@ -193,20 +258,16 @@ class ReadVectors final : public Workload {
   }
   std::string name() const override { return "read vectors"; }
   void prepare() override { begin(); }
-  std::string attempt(Kind) override {
+  std::string attempt() override {
     if (during([this] { return caught([this] { return formats::VectorReader::open(folder_); }); }))
       return "a folder for a file";
     for (const std::string& path : {plain_, packed_})
       if (std::string wrong = read(path); !wrong.empty()) return wrong;
     return {};
   }
-  std::string again() override {
-    begin();
-    const std::string wrong = attempt(Kind::eio);
-    return failed_ && wrong.empty() ? "it fails again: " + last_error_ : wrong;
-  }
 
  private:
+  std::string redo() override { return attempt(); }
   std::string read(const std::string& path) {
     auto reader = during([&] {
       return caught([&] { return formats::VectorReader::open(path, formats::PageCache::drop); });
@@ -229,6 +290,17 @@ class ReadVectors final : public Workload {
 
 }  // namespace
 
+std::map<std::string, std::string> files_of(const std::string& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : stdfs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name == "LOCK" || name == "JOURNAL") continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    files[name].assign(std::istreambuf_iterator<char>(file), {});
+  }
+  return files;
+}
+
 BuildOptions calibrated_build() {
   BuildOptions options = build::small_build(2);
   options.nav_edges = 8;
@@ -239,6 +311,7 @@ BuildOptions calibrated_build() {
 void add_builds(const std::string& scratch, std::vector<std::unique_ptr<Workload>>& all) {
   all.push_back(std::make_unique<SourceBuild>(scratch));
   all.push_back(std::make_unique<BatchBuild>(scratch));
+  all.push_back(std::make_unique<BatchesGoOn>(scratch));
   all.push_back(std::make_unique<ImportBuild>(scratch));
   all.push_back(std::make_unique<GoingOn>(scratch));
   all.push_back(std::make_unique<ReadVectors>(scratch));

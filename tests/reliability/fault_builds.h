@@ -4,6 +4,7 @@
 
 #include <cairn/builder.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,9 @@
 #include "tests/reliability/fault_workloads.h"
 
 namespace cairn::reliability {
+
+/// Contents by name, but of what a builder leaves between its last rename and its end.
+std::map<std::string, std::string> files_of(const std::string& folder);
 
 /// What they build with.
 BuildOptions calibrated_build();

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,12 @@ class FaultRows final : public VectorSource {
   }
 
   static Label label_of(std::uint64_t row) { return 1000 + row * 3; }
+  /// Nothing for a label that was never given.
+  static std::optional<std::uint64_t> row_of(Label label) {
+    const std::uint64_t row = (label - label_of(0)) / 3;
+    if (label < label_of(0) || row >= kCount || label_of(row) != label) return std::nullopt;
+    return row;
+  }
   VectorBatch batch(std::uint64_t first = 0, std::uint64_t count = kCount) const {
     return {rows_.data() + first * kDim, count, kDim, DType::u8};
   }
@@ -62,10 +69,9 @@ class FaultRows final : public VectorSource {
     const std::vector<Neighbor>& found = result.neighbors;
     if (found.size() != k) return std::to_string(found.size()) + " results";
     for (std::size_t i = 0; i < found.size(); ++i) {
-      const std::uint64_t row = (found[i].label - label_of(0)) / 3;
-      if (found[i].label < label_of(0) || row >= kCount || label_of(row) != found[i].label)
-        return "label " + std::to_string(found[i].label);
-      if (found[i].distance != distance(query, row)) return "a distance";
+      const auto row = row_of(found[i].label);
+      if (!row) return "label " + std::to_string(found[i].label);
+      if (found[i].distance != distance(query, *row)) return "a distance";
       if (i > 0 && found[i].distance < found[i - 1].distance) return "the order";
       for (std::size_t j = 0; j < i; ++j)
         if (found[j].label == found[i].label) return "a label twice";

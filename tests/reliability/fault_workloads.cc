@@ -3,14 +3,17 @@
 #include <cairn/builder.h>
 #include <cairn/calibrate.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdio>
 #include <filesystem>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <utility>
 
+#include "layout/manifest.h"
 #include "tests/reliability/campaign.h"
 #include "tests/reliability/fault_builds.h"
 #include "tests/reliability/fault_rows.h"
@@ -19,7 +22,6 @@ namespace cairn::reliability {
 namespace {
 
 namespace stdfs = std::filesystem;
-using os_faults::Kind;
 
 constexpr std::uint32_t kK = 5;
 
@@ -46,7 +48,7 @@ class ReadWorkload : public Workload {
     request.list_size = exact ? FaultRows::kCount : 20;
     return request;
   }
-  std::string judge(std::uint64_t query, bool exact, const Result<SearchResult>& result) {
+  std::string judged(std::uint64_t query, bool exact, const Result<SearchResult>& result) {
     if (!result) return note(result.error());
     return rows().wrong(query, *result, kK, exact);
   }
@@ -66,9 +68,10 @@ class SearchWorkload final : public ReadWorkload {
   bool reads_by_a_pool() const override { return io_ == IoBackend::pread; }
   void prepare() override {
     index_.reset();
+    if (!undisturbed_) learn();
     begin();
   }
-  std::string attempt(Kind) override {
+  std::string attempt() override {
     auto opened = during([this] { return Index::open(folder_, options()); });
     if (!opened) return note(opened.error());
     index_ = std::move(*opened);
@@ -77,27 +80,45 @@ class SearchWorkload final : public ReadWorkload {
       if (std::string wrong = (this->*step)(); !wrong.empty()) return wrong;
     return {};
   }
-  std::string again() override {
-    if (index_ == nullptr) {
-      auto opened = Index::open(folder_, options());
-      if (!opened) return opened.error().to_string();
-      index_ = std::move(*opened);
-    }
-    begin();
-    std::string wrong;
-    for (auto step : {&SearchWorkload::lone, &SearchWorkload::batch, &SearchWorkload::others})
-      if (wrong.empty()) wrong = (this->*step)();
-    const auto report = index_->verify();
-    if (wrong.empty() && !(report && report->ok())) wrong = "verify complains";
-    index_.reset();
-    return failed_ && wrong.empty() ? "it fails again: " + last_error_ : wrong;
-  }
 
  private:
+  /// What passes over the whole index give.
+  struct Passes {
+    VerifyReport verified;
+    std::uint64_t pages_done = 0, pages = 0;  // as verify() tells of its progress
+    StructureReport structure;
+  };
+
+  std::string redo() override {
+    if (index_ == nullptr) {
+      auto opened = Index::open(folder_, options());
+      if (!opened) return note(opened.error());
+      index_ = std::move(*opened);
+    }
+    std::string wrong;
+    for (auto step : {&SearchWorkload::lone, &SearchWorkload::batch, &SearchWorkload::others,
+                      &SearchWorkload::passes})
+      if (wrong.empty()) wrong = (this->*step)();
+    index_.reset();
+    return wrong;
+  }
+  void learn() {
+    auto opened = Index::open(folder_, options());
+    if (!opened) give_up(opened.error());
+    index_ = std::move(*opened);
+    Passes passes;
+    auto verified = index_->verify(watched(passes));
+    auto structure = index_->inspect();
+    if (!verified || !verified->ok() || !structure) give_up({.what = "an index is not whole"});
+    passes.verified = std::move(*verified);
+    passes.structure = std::move(*structure);
+    undisturbed_ = std::move(passes);
+    index_.reset();
+  }
   std::string lone() {
     for (const bool exact : {true, false}) {
       const auto result = during([&] { return index_->search(request(3, exact)); });
-      if (std::string wrong = judge(3, exact, result); !wrong.empty()) return wrong;
+      if (std::string wrong = judged(3, exact, result); !wrong.empty()) return wrong;
     }
     return {};
   }
@@ -109,7 +130,7 @@ class SearchWorkload final : public ReadWorkload {
     if (results.empty()) return note({.code = ErrorCode::out_of_memory, .what = "a batch"});
     if (results.size() != requests.size()) return "results of a batch";
     for (std::uint64_t q = 0; q < 6; ++q)
-      if (std::string wrong = judge(q * 11, q % 2 == 0, results[q]); !wrong.empty()) return wrong;
+      if (std::string wrong = judged(q * 11, q % 2 == 0, results[q]); !wrong.empty()) return wrong;
     return {};
   }
   std::string async() {
@@ -143,45 +164,88 @@ class SearchWorkload final : public ReadWorkload {
       return true;
     });
     for (std::uint64_t q = 0; q < results.size(); ++q)
-      if (std::string wrong = judge(q + 50, true, *results[q]); !wrong.empty()) return wrong;
+      if (std::string wrong = judged(q + 50, true, *results[q]); !wrong.empty()) return wrong;
     return {};
   }
   std::string others() {
     const auto explained = during([this] { return index_->explain(request(70, true)); });
     const auto result = explained ? Result<SearchResult>(explained->result)
                                   : Result<SearchResult>(fail(explained.error()));
-    if (std::string wrong = judge(70, true, result); !wrong.empty()) return wrong;
+    if (std::string wrong = judged(70, true, result); !wrong.empty()) return wrong;
     const auto stored = during([this] { return index_->get(FaultRows::label_of(17)); });
     if (!stored) return note(stored.error());
     const VectorView row = rows().row(17);
     return std::memcmp(stored->data(), row.data, row.bytes()) == 0 ? "" : "a stored vector";
   }
-  /// Whole passes; what verify() finds is a problem of its report.
+  /// Whole passes.
   std::string passes() {
-    const auto report = during([this] { return index_->verify(); });
+    if (std::string wrong = verify(); !wrong.empty()) return wrong;
+    const auto structure = during([this] { return index_->inspect(); });
+    if (!structure) return note(structure.error());
+    if (!same(*structure, undisturbed_->structure)) return "what inspect says";
+    return scan();
+  }
+  static VerifyOptions watched(Passes& passes) {
+    VerifyOptions options;
+    options.progress = [&passes](std::uint64_t done, std::uint64_t total) {
+      passes.pages_done = done;
+      passes.pages = total;
+    };
+    return options;
+  }
+  /// What verify() finds is a problem of its report. That all is well it may say only of all.
+  std::string verify() {
+    Passes passes;
+    const VerifyOptions options = watched(passes);
+    const auto report = during([&] { return index_->verify(options); });
     if (!report) return note(report.error());
     for (const Error& problem : report->problems)
       if (std::string unclean = note(problem); !unclean.empty()) return unclean;
-    const auto structure = during([this] { return index_->inspect(); });
-    if (!structure) return note(structure.error());
+    if (report->problem_count < report->problems.size()) return "the number of problems";
+    if (!report->ok()) return report->problems.empty() ? "problems that are not told" : "";
+    const VerifyReport& whole = undisturbed_->verified;
+    if (report->blocks != whole.blocks || report->vectors != whole.vectors ||
+        report->edges != whole.edges || report->unreachable != 0 || report->without_in_edge != 0)
+      return "verify is content with other counts";
+    if (passes.pages != undisturbed_->pages || passes.pages_done != undisturbed_->pages_done)
+      return "verify is content and did not read everything";
+    return {};
+  }
+  static bool same(const StructureReport& a, const StructureReport& b) {
+    return a.degree_histogram == b.degree_histogram && a.edges == b.edges &&
+           a.edges_inside_block == b.edges_inside_block && a.adjacency_bytes == b.adjacency_bytes &&
+           a.blocks == b.blocks && a.places == b.places && a.vectors == b.vectors &&
+           std::ranges::equal(a.parts, b.parts, [](const auto& one, const auto& other) {
+             return one.name == other.name && one.bytes == other.bytes;
+           });
+  }
+  /// Each vector once, and then no more.
+  std::string scan() {
     auto scan = during([this] { return index_->scan(); });
     if (!scan) return note(scan.error());
     std::vector<std::byte> into(FaultRows::kCount * FaultRows::kDim);
     std::vector<Label> labels(FaultRows::kCount);
     const auto read = during([&] { return (*scan)->next(into, labels); });
     if (!read) return note(read.error());
-    for (std::size_t i = 0; i < *read; ++i)
-      if (std::memcmp(into.data() + i * FaultRows::kDim,
-                      rows().row((labels[i] - FaultRows::label_of(0)) / 3).data,
-                      FaultRows::kDim) != 0)
+    if (*read != FaultRows::kCount) return std::to_string(*read) + " scanned vectors";
+    std::set<std::uint64_t> seen;
+    for (std::size_t i = 0; i < *read; ++i) {
+      const auto row = FaultRows::row_of(labels[i]);
+      if (!row || !seen.insert(*row).second) return "a scanned label";
+      if (std::memcmp(into.data() + i * FaultRows::kDim, rows().row(*row).data, FaultRows::kDim) !=
+          0)
         return "a scanned vector";
-    return {};
+    }
+    const auto more = during([&] { return (*scan)->next(into, labels); });
+    if (!more) return note(more.error());
+    return *more == 0 ? "" : "a scan that does not end";
   }
 
   std::unique_ptr<Index> index_;
+  std::optional<Passes> undisturbed_;
 };
 
-/// A new calibration is published, or the old one stays.
+/// A new calibration is published, the same whenever it is measured, or the old one stays.
 class CalibrateWorkload final : public ReadWorkload {
  public:
   CalibrateWorkload(std::string from, std::string folder)
@@ -189,56 +253,83 @@ class CalibrateWorkload final : public ReadWorkload {
   std::string name() const override { return "calibrate"; }
   std::uint64_t points_every() const override { return kPointsEveryOfRecall; }
   void prepare() override {
+    if (once_.empty()) {
+      before_ = files_of(from_);
+      once_ = calibrated(from_);
+      twice_ = calibrated(folder_);
+    }
     stdfs::remove_all(folder_);
     stdfs::copy(from_, folder_);
     begin();
   }
-  std::string attempt(Kind) override {
-    const auto report = during([this] { return calibrate(); });
-    return report ? "" : note(report.error());
-  }
-  std::string again() override {
-    if (std::string wrong = whole(); !wrong.empty()) return wrong + " before";
-    const auto report = calibrate();
-    return report ? whole() : report.error().to_string();
+  std::string attempt() override {
+    const auto report = during([this] { return calibrate(folder_); });
+    if (!report) return note(report.error());
+    Files files = files_of(folder_);
+    // That the old calibration could not be removed is no error.
+    for (const auto& [name, bytes] : before_)
+      if (!once_.contains(name)) files.erase(name);
+    return files == once_ ? "" : "another calibration";
   }
 
  private:
-  Result<CalibrateReport> calibrate() const {
+  using Files = std::map<std::string, std::string>;
+
+  Files calibrated(const std::string& from) {
+    const std::string folder = folder_ + "-known";
+    if (from != folder_) stdfs::remove_all(folder);
+    if (from != folder_) stdfs::copy(from, folder);
+    if (const auto report = calibrate(folder); !report) give_up(report.error());
+    return files_of(folder);
+  }
+  std::string redo() override {
+    if (std::string wrong = whole(); failed_ || !wrong.empty())
+      return wrong.empty() ? wrong : wrong + " before";
+    const std::string manifest = files_of(folder_)[kManifest];
+    // Whether it was published before it failed.
+    const bool published = manifest == once_[kManifest];
+    if (!published && manifest != before_[kManifest]) return "an unknown manifest";
+    if (const auto report = calibrate(folder_); !report) return note(report.error());
+    if (files_of(folder_) != (published ? twice_ : once_)) return "another calibration";
+    return whole();
+  }
+  Result<CalibrateReport> calibrate(const std::string& folder) const {
     return calibrate_index(
-        folder_, {.rows = 8, .threads = 1, .seed = 5, .read_timeout_ms = read_timeout_ms_});
+        folder, {.rows = 8, .threads = 1, .seed = 5, .read_timeout_ms = read_timeout_ms_});
   }
   std::string whole() {
-    begin();
     per_vector_ = 1e6;
     const auto index = Index::open(folder_, options());
-    if (!index) return index.error().to_string();
+    if (!index) return note(index.error());
     if (const auto effort = (*index)->effort(kK, 0.9); !effort) return effort.error().to_string();
-    std::string wrong = judge(3, true, (*index)->search(request(3, true)));
-    return wrong.empty() && failed_ ? "a search fails" : wrong;
+    return judged(3, true, (*index)->search(request(3, true)));
   }
-  const std::string from_;
+  const std::string from_, kManifest{layout::kManifestName};
+  Files before_, once_, twice_;
 };
 
 }  // namespace
 
+bool is_time_out(const Error& error) {
+  return error.code == ErrorCode::io &&
+         (error.what.find("has not come back") != std::string::npos ||
+          error.what.find("wait for io_uring") != std::string::npos);
+}
+
 std::string Workload::note(const Error& error) {
   failed_ = true;
   last_error_ = error.to_string();
-  if (of_memory_)
-    return error.code == ErrorCode::out_of_memory ? "" : "unclean: " + error.to_string();
-  switch (error.code) {
-    case ErrorCode::io:
-    case ErrorCode::no_space:
-    case ErrorCode::corrupt:
-    case ErrorCode::busy:
-    case ErrorCode::out_of_memory:  // of zlib, which gives no other reason
-      break;
-    default:
-      return "unclean: " + error.to_string();
-  }
-  const bool of_the_ring = error.what.find("io_uring") != std::string::npos;
-  return error.file.empty() && !of_the_ring ? "names no file: " + error.to_string() : "";
+  only_time_outs_ = only_time_outs_ && is_time_out(error);
+  return afterwards_ ? "" : judge_->wrong(error);
+}
+
+std::string Workload::again() {
+  begin();
+  afterwards_ = true;
+  std::string wrong = redo();
+  afterwards_ = false;
+  timed_out_ = wrong.empty() && failed_ && only_time_outs_;
+  return wrong.empty() && failed_ ? "it fails again: " + last_error_ : wrong;
 }
 
 std::vector<std::unique_ptr<Workload>> make_workloads(const std::string& scratch) {

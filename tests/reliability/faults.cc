@@ -11,6 +11,7 @@
 #include <set>
 
 #include "tests/reliability/fault_campaign.h"
+#include "tests/reliability/fault_errors.h"
 
 namespace cairn::reliability {
 namespace {
@@ -33,6 +34,7 @@ class Campaign {
   explicit Campaign(CampaignOptions options) : options_(std::move(options)) {}
 
   void run(Workload& workload) {
+    workload.set_judge(judge_);
     const std::vector<Made> made = calls_of(workload);
     CampaignTally tally{.calls = made.size()};
     const std::uint64_t every = options_.every_of(workload);
@@ -68,10 +70,10 @@ class Campaign {
   }
 
  private:
-  static std::vector<Made> calls_of(Workload& workload) {
+  std::vector<Made> calls_of(Workload& workload) {
     workload.prepare();
     os_faults::watch();
-    std::string wrong = workload.attempt(Kind::eio);
+    std::string wrong = workload.attempt();
     auto made = os_faults::stop_watching();
     if (wrong.empty() && workload.failed()) wrong = "it fails";
     if (wrong.empty()) wrong = workload.again();
@@ -120,20 +122,21 @@ class Campaign {
         fault.kind == Kind::lost ||
         (fault.sticky && (fault.kind == Kind::eagain || fault.kind == Kind::short_count));
     workload.set_read_timeout_ms(waits ? kLostAfterMs : kNeverLostMs);
+    judge_.set_short_of_time(waits);
     workload.prepare();
     const std::size_t open_before = open_files();
     begin_point(text + " (" + std::string(os_faults::call_name(made.call)) + ") of '" +
                 workload.name() + "'");
     const auto sites_before = os_faults::sites();
     os_faults::arm(fault);
-    std::string wrong = workload.attempt(fault.kind);
+    std::string wrong = workload.attempt();
     const std::uint64_t struck = os_faults::struck();
     os_faults::disarm();
     note_behind(fault, made, sites_before);
     const bool failed = workload.failed();
     std::string more = workload.again();
     // On a busy machine so short a time limit strikes by itself.
-    for (int left = 3; waits && !more.empty() && left > 0; --left) more = workload.again();
+    for (int left = 3; waits && workload.timed_out() && left > 0; --left) more = workload.again();
     if (wrong.empty() && !more.empty()) wrong = "afterwards: " + more;
     end_point();
     if (wrong.empty() && open_files() > open_before) wrong = "files are left open";
@@ -148,6 +151,7 @@ class Campaign {
   };
 
   CampaignOptions options_;
+  StrikeJudge judge_;
   CampaignTally total_;
   std::set<std::uintptr_t> seen_;         // places that need no fault to be come to, or one noted
   std::map<std::uintptr_t, Way> behind_;  // by place

@@ -1,6 +1,9 @@
 #include "tests/reliability/os_faults.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <mutex>
@@ -23,6 +26,7 @@ struct State {
   std::optional<Call> sticky;  // what goes on failing
   std::uint64_t number = 0;
   std::uint64_t struck = 0;
+  std::vector<Strike> strikes;
   std::map<std::uintptr_t, Count> sites;
 };
 
@@ -33,30 +37,77 @@ State& state() {
 
 bool is_read(Call call) { return call == Call::read_file || call == Call::read_request; }
 
+/// Calls that may wait, and so be interrupted.
+bool may_wait(Call call) {
+  switch (call) {
+    case Call::open_file:
+    case Call::read_stream:
+    case Call::write_file:
+    case Call::sync_file:
+    case Call::cut_file:
+    case Call::close_file:
+    case Call::ring_submit:
+    case Call::ring_wait:
+      return true;
+    default:
+      return is_read(call);
+  }
+}
+
+/// A call that is asked again for as long as signals come: they do not come for ever.
+constexpr std::uint64_t kSignalsMax = 1000;
+bool asked_again_for_ever(Call call) {
+  return call == Call::read_stream || call == Call::write_file || call == Call::cut_file;
+}
+
+std::string path_of(int fd) {
+  std::array<char, 4096> path{};
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t bytes = ::readlink(link.c_str(), path.data(), path.size());
+  return {path.data(), bytes > 0 ? static_cast<std::size_t>(bytes) : 0};
+}
+
+Strike strike_of(Call call, Kind kind, bool lasting, const Target& target) {
+  Strike strike{.call = call, .kind = kind, .lasting = lasting, .path = {}, .to = {}};
+  if (target.path != nullptr)
+    strike.path = target.path;
+  else if (target.fd >= 0)
+    strike.path = path_of(target.fd);
+  if (target.to != nullptr) strike.to = target.to;
+  return strike;
+}
+
 }  // namespace
 
 std::string_view call_name(Call call) {
   constexpr std::string_view kNames[] = {
-      "open",           "close",        "fcntl",      "stat",      "statvfs",
-      "pread",          "read",         "pwrite",     "fsync",     "ftruncate",
-      "mkdir",          "rename",       "remove",     "readdir",   "uring_setup",
-      "uring_register", "uring_submit", "uring_wait", "uring_read"};
+      "open",       "close",      "fcntl",   "stat",        "statvfs",        "pread",
+      "read",       "pwrite",     "fsync",   "ftruncate",   "mkdir",          "rename",
+      "renameat2",  "remove",     "readdir", "uring_setup", "uring_register", "uring_submit",
+      "uring_wait", "uring_read", "gzdopen", "mmap",        "thread"};
   return kNames[static_cast<std::size_t>(call)];
 }
 
 std::string_view kind_name(Kind kind) {
-  constexpr std::string_view kNames[] = {"EIO",   "ENOSPC",      "EAGAIN", "EINVAL",
-                                         "short", "wrong_block", "lost",   "late"};
+  constexpr std::string_view kNames[] = {"EIO",    "ENOSPC", "EAGAIN",      "EINVAL", "EINTR",
+                                         "ENOMEM", "short",  "wrong_block", "lost",   "late"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
 bool befalls(Kind kind, const Made& made) {
+  // Each of these fails in one way.
+  if (made.call == Call::map_memory || made.call == Call::open_packed) return kind == Kind::enomem;
+  if (made.call == Call::start_thread) return kind == Kind::eagain;
   switch (kind) {
     case Kind::eio:
     case Kind::enospc:
     case Kind::eagain:
     case Kind::einval:
       return true;
+    case Kind::enomem:
+      return false;
+    case Kind::eintr:
+      return may_wait(made.call);
     case Kind::short_count:
       return is_read(made.call) || made.call == Call::read_stream ||
              made.call == Call::write_file || made.call == Call::ring_submit;
@@ -72,7 +123,7 @@ bool befalls(Kind kind, const Made& made) {
   return false;
 }
 
-std::optional<Kind> next_call(Call call, const void* returns_to) {
+std::optional<Kind> next_call(Call call, const void* returns_to, const Target& target) {
   State& s = state();
   const std::lock_guard lock(s.mutex);
   Made made{.call = call};
@@ -87,13 +138,19 @@ std::optional<Kind> next_call(Call call, const void* returns_to) {
   const bool at = s.number++ == s.fault->at;
   if (at && s.fault->sticky) s.sticky = call;
   std::optional<Kind> kind;
+  const bool then = !at && s.sticky != call && s.struck > 0 && made.site == s.fault->then_site;
   if (at || s.sticky == call)
     kind = s.fault->kind;
-  else if (s.struck > 0 && made.site == s.fault->then_site)
+  else if (then)
     kind = s.fault->then_kind;
   if (!kind || !befalls(*kind, made)) return std::nullopt;
+  if (kind == Kind::eintr && asked_again_for_ever(call) && s.struck >= kSignalsMax)
+    return std::nullopt;
   ++count.struck;
   ++s.struck;
+  Strike strike = strike_of(call, *kind, then || s.fault->sticky, target);
+  if (std::ranges::find(s.strikes, strike) == s.strikes.end())
+    s.strikes.push_back(std::move(strike));
   return kind;
 }
 
@@ -119,6 +176,7 @@ void arm(const Fault& fault) {
   s.fault = fault;
   s.sticky.reset();
   s.number = s.struck = 0;
+  s.strikes.clear();
 }
 
 void disarm() {
@@ -136,6 +194,12 @@ std::uint64_t struck() {
   State& s = state();
   const std::lock_guard lock(s.mutex);
   return s.struck;
+}
+
+std::vector<Strike> strikes() {
+  State& s = state();
+  const std::lock_guard lock(s.mutex);
+  return s.strikes;
 }
 
 std::map<std::uintptr_t, Count> sites() {

@@ -30,6 +30,7 @@ enum class Call : std::uint8_t {
   cut_file,
   make_folder,
   rename_entry,
+  rename_new_entry,  // one that keeps what has the name
   remove_entry,
   list_folder,
   ring_setup,
@@ -37,6 +38,9 @@ enum class Call : std::uint8_t {
   ring_submit,
   ring_wait,
   read_request,
+  open_packed,  // of zlib
+  map_memory,
+  start_thread,
 };
 std::string_view call_name(Call call);
 
@@ -45,14 +49,17 @@ enum class Kind : std::uint8_t {
   enospc,       //
   eagain,       //
   einval,       // as of a kernel or a file system that lacks what is asked of it
+  eintr,        // a signal came first
+  enomem,       // of memory alone
   short_count,  // half of it, or fewer requests handed over than there were
   wrong_block,  // bytes of another place of the file, and no error
   lost,         // the read never comes back: until release()
   late,         // it comes back after others, or a few milliseconds later
 };
 std::string_view kind_name(Kind kind);
-inline constexpr Kind kKinds[] = {Kind::eio,         Kind::enospc,      Kind::eagain, Kind::einval,
-                                  Kind::short_count, Kind::wrong_block, Kind::lost,   Kind::late};
+inline constexpr Kind kKinds[] = {Kind::eio,   Kind::enospc, Kind::eagain,      Kind::einval,
+                                  Kind::eintr, Kind::enomem, Kind::short_count, Kind::wrong_block,
+                                  Kind::lost,  Kind::late};
 
 struct Made {
   Call call = Call::open_file;
@@ -82,6 +89,16 @@ void arm(const Fault& fault);
 void disarm();
 /// Calls since arm() that went wrong.
 std::uint64_t struck();
+/// What a call that went wrong was made on; both empty for one of a ring or of memory.
+struct Strike {
+  Call call = Call::open_file;
+  Kind kind = Kind::eio;
+  bool lasting = false;  // not this call alone
+  std::string path, to;  // `to`: of a rename
+  friend bool operator==(const Strike&, const Strike&) = default;
+};
+/// Of all calls since arm() that went wrong, each once.
+std::vector<Strike> strikes();
 /// Calls from each site since the program began, and those that went wrong.
 struct Count {
   Call call = Call::open_file;

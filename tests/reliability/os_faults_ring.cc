@@ -25,8 +25,9 @@ struct Held {
 };
 
 struct Rings {
-  std::mutex mutex;                          // of all below
-  std::map<const io_uring*, unsigned> seen;  // requests of a ring that were counted
+  std::mutex mutex;                                   // of all below
+  std::map<const io_uring*, unsigned> seen;           // requests of a ring that were counted
+  std::map<const io_uring*, std::vector<int>> files;  // registered with it
   // By the user data, which is unique among the reads of a ring: the searches of a campaign use one
   // ring at a time.
   std::map<std::uint64_t, Kind> befallen;
@@ -52,7 +53,10 @@ void count_requests(io_uring* ring, const void* site) {
   unsigned& seen = all.seen[ring];
   for (; seen != ring->sq.sqe_tail; ++seen) {
     io_uring_sqe& request = ring->sq.sqes[seen & *ring->sq.kring_mask];
-    if (const auto kind = next_call(Call::read_request, site)) {
+    int fd = request.fd;
+    if ((request.flags & IOSQE_FIXED_FILE) != 0)
+      fd = all.files[ring].at(static_cast<std::size_t>(fd));
+    if (const auto kind = next_call(Call::read_request, site, {.fd = fd})) {
       change(request, *kind);
       all.befallen[request.user_data] = *kind;
     }
@@ -180,8 +184,12 @@ int __wrap_io_uring_register(unsigned fd, unsigned code, const void* argument, u
   return error != 0 ? -error : __real_io_uring_register(fd, code, argument, count);
 }
 int __wrap_io_uring_register_files(io_uring* ring, const int* files, unsigned count) {
-  const int error = error_for(Call::ring_register, CAIRN_SITE);
-  return error != 0 ? -error : __real_io_uring_register_files(ring, files, count);
+  if (const int error = error_for(Call::ring_register, CAIRN_SITE); error != 0) return -error;
+  {
+    const std::lock_guard lock(rings().mutex);
+    rings().files[ring].assign(files, files + count);
+  }
+  return __real_io_uring_register_files(ring, files, count);
 }
 int __wrap_io_uring_register_buffers(io_uring* ring, const iovec* buffers, unsigned count) {
   const int error = error_for(Call::ring_register, CAIRN_SITE);
