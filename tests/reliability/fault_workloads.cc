@@ -52,6 +52,27 @@ class ReadWorkload : public Workload {
     if (!result) return note(result.error());
     return rows().wrong(query, *result, kK, exact);
   }
+  /// Each vector once, and then no more.
+  std::string scanned(const Index& index) {
+    auto scan = during([&] { return index.scan(); });
+    if (!scan) return note(scan.error());
+    std::vector<std::byte> into(FaultRows::kCount * FaultRows::kDim);
+    std::vector<Label> labels(FaultRows::kCount);
+    const auto read = during([&] { return (*scan)->next(into, labels); });
+    if (!read) return note(read.error());
+    if (*read != FaultRows::kCount) return std::to_string(*read) + " scanned vectors";
+    std::set<std::uint64_t> seen;
+    for (std::size_t i = 0; i < *read; ++i) {
+      const auto row = FaultRows::row_of(labels[i]);
+      if (!row || !seen.insert(*row).second) return "a scanned label";
+      if (std::memcmp(into.data() + i * FaultRows::kDim, rows().row(*row).data, FaultRows::kDim) !=
+          0)
+        return "a scanned vector";
+    }
+    const auto more = during([&] { return (*scan)->next(into, labels); });
+    if (!more) return note(more.error());
+    return *more == 0 ? "" : "a scan that does not end";
+  }
 
   const std::string folder_;
   const IoBackend io_;
@@ -183,7 +204,7 @@ class SearchWorkload final : public ReadWorkload {
     const auto structure = during([this] { return index_->inspect(); });
     if (!structure) return note(structure.error());
     if (!same(*structure, undisturbed_->structure)) return "what inspect says";
-    return scan();
+    return scanned(*index_);
   }
   static VerifyOptions watched(Passes& passes) {
     VerifyOptions options;
@@ -219,30 +240,26 @@ class SearchWorkload final : public ReadWorkload {
              return one.name == other.name && one.bytes == other.bytes;
            });
   }
-  /// Each vector once, and then no more.
-  std::string scan() {
-    auto scan = during([this] { return index_->scan(); });
-    if (!scan) return note(scan.error());
-    std::vector<std::byte> into(FaultRows::kCount * FaultRows::kDim);
-    std::vector<Label> labels(FaultRows::kCount);
-    const auto read = during([&] { return (*scan)->next(into, labels); });
-    if (!read) return note(read.error());
-    if (*read != FaultRows::kCount) return std::to_string(*read) + " scanned vectors";
-    std::set<std::uint64_t> seen;
-    for (std::size_t i = 0; i < *read; ++i) {
-      const auto row = FaultRows::row_of(labels[i]);
-      if (!row || !seen.insert(*row).second) return "a scanned label";
-      if (std::memcmp(into.data() + i * FaultRows::kDim, rows().row(*row).data, FaultRows::kDim) !=
-          0)
-        return "a scanned vector";
-    }
-    const auto more = during([&] { return (*scan)->next(into, labels); });
-    if (!more) return note(more.error());
-    return *more == 0 ? "" : "a scan that does not end";
-  }
-
   std::unique_ptr<Index> index_;
   std::optional<Passes> undisturbed_;
+};
+
+/// Few calls, all of which are tried however short the campaign is.
+class ScanWorkload final : public ReadWorkload {
+ public:
+  using ReadWorkload::ReadWorkload;
+  std::string name() const override { return "scan"; }
+  void prepare() override {
+    begin();
+    auto opened = Index::open(folder_, options());
+    if (!opened) give_up(opened.error());
+    index_ = std::move(*opened);
+  }
+  std::string attempt() override { return scanned(*index_); }
+
+ private:
+  std::string redo() override { return attempt(); }
+  std::unique_ptr<Index> index_;
 };
 
 /// A new calibration is published, the same whenever it is measured, or the old one stays.
@@ -347,6 +364,7 @@ std::vector<std::unique_ptr<Workload>> make_workloads(const std::string& scratch
   for (const IoBackend io : {IoBackend::pread, IoBackend::sync})
     all.push_back(std::make_unique<SearchWorkload>(folder, io));
   all.push_back(std::make_unique<SearchWorkload>(folder, IoBackend::automatic));
+  all.push_back(std::make_unique<ScanWorkload>(folder, IoBackend::sync));
   all.push_back(std::make_unique<CalibrateWorkload>(folder, scratch + "/calibrated"));
   add_builds(scratch, all);
   return all;
