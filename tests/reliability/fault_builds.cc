@@ -12,6 +12,7 @@
 
 #include "engine/build/builder_fs.h"
 #include "engine/guarded.h"
+#include "layout/manifest.h"
 #include "tests/engine/build/small_build.h"
 #include "tests/reliability/campaign.h"
 #include "tests/reliability/fault_rows.h"
@@ -294,7 +295,7 @@ std::map<std::string, std::string> files_of(const std::string& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : stdfs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (name == "LOCK" || name == "JOURNAL") continue;
+    if (name == "LOCK" || name == "JOURNAL" || name == layout::kWriterLockName) continue;
     std::ifstream file(entry.path(), std::ios::binary);
     files[name].assign(std::istreambuf_iterator<char>(file), {});
   }

@@ -13,7 +13,8 @@
 
 namespace cairn::reliability {
 
-/// Contents by name, but of what a builder leaves between its last rename and its end.
+/// Contents by name, but of locks, and of what a builder leaves between its last rename and its
+/// end.
 std::map<std::string, std::string> files_of(const std::string& folder);
 
 /// What they build with.

@@ -130,7 +130,9 @@ class SearchWorkload final : public ReadWorkload {
     Passes passes;
     auto verified = index_->verify(watched(passes));
     auto structure = index_->inspect();
-    if (!verified || !verified->ok() || !structure) give_up({.what = "an index is not whole"});
+    const bool all = passes.pages != 0 && passes.pages_done == passes.pages;
+    if (!verified || !verified->ok() || !all || !structure)
+      give_up({.what = "an index is not whole, or verify did not read all of it"});
     passes.verified = std::move(*verified);
     passes.structure = std::move(*structure);
     undisturbed_ = std::move(passes);
