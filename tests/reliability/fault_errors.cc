@@ -14,33 +14,37 @@ using Codes = std::vector<ErrorCode>;
 
 bool is_read(Call call) { return call == Call::read_file || call == Call::read_request; }
 
-/// The codes that a call which went wrong may come to; none: nobody may see it.
+/// The codes that a call which went wrong may come to; none: nobody may see it. As measured, and
+/// as whoever gets the error needs it: room is wanted, bytes are damaged, or the system refuses.
 Codes codes_of(const Strike& strike) {
   switch (strike.kind) {
     case Kind::eio:
     case Kind::einval:
+    case Kind::lost:
       return {ErrorCode::io};
     case Kind::enospc:
       return {ErrorCode::no_space};
+    case Kind::enomem:
+      return {ErrorCode::out_of_memory};
     case Kind::eagain:
-      // What is taken for a lock that another has.
+      // So says a lock that somebody else has.
       if (strike.call == Call::file_control) return {ErrorCode::busy, ErrorCode::io};
       if (is_read(strike.call) && !strike.lasting) return {};  // asked again
       return {ErrorCode::io};
     case Kind::eintr:
+      // A sync is never asked again: its pages may have been marked clean. An open could be, and
+      // is not: only network file systems are interrupted in one.
       if (strike.call == Call::open_file || strike.call == Call::sync_file) return {ErrorCode::io};
       return strike.lasting ? Codes{ErrorCode::io} : Codes{};
-    case Kind::enomem:
-      return {ErrorCode::out_of_memory};
     case Kind::short_count:
+      // What is left is asked for again, until nothing more comes: to a file that is the end before
+      // its time, to a device an error of the read.
       return strike.lasting && strike.call != Call::write_file
                  ? Codes{ErrorCode::corrupt, ErrorCode::io}
                  : Codes{};
     case Kind::wrong_block:
       // Behind the end of a file there is nothing, which a device has no other error for.
-      return is_read(strike.call) ? Codes{ErrorCode::corrupt, ErrorCode::io} : Codes{};
-    case Kind::lost:
-      return {ErrorCode::io};
+      return {ErrorCode::corrupt, ErrorCode::io};
     case Kind::late:
       return {};
   }
