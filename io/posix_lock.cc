@@ -67,11 +67,15 @@ std::string holder_text(int fd) {
   return holder.find_first_not_of("pid 0123456789") == std::string::npos ? holder : "";
 }
 
-bool still_at(int fd, const std::string& path) {
+Result<bool> still_at(int fd, const std::string& path) {
   struct stat ours {
   }, there{};
-  return ::fstat(fd, &ours) == 0 && ::lstat(path.c_str(), &there) == 0 &&
-         ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+  if (::fstat(fd, &ours) != 0) return fail(os_error(errno, "stat lock", path));
+  if (::lstat(path.c_str(), &there) != 0) {
+    if (errno == ENOENT) return false;
+    return fail(os_error(errno, "stat lock", path));
+  }
+  return ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
 void write_holder(int fd) {
@@ -98,7 +102,8 @@ Result<std::unique_ptr<FileLock>> lock_opened_file(OwnedFd fd, const std::string
     return fail(std::move(error));
   }
   // The holder before may have removed the file between our open and our lock.
-  if (!still_at(fd.get(), path))
+  CAIRN_ASSIGN(const bool still, still_at(fd.get(), path));
+  if (!still)
     return fail({.code = ErrorCode::busy, .what = "lock", .file = path, .found = "a removed file"});
   write_holder(fd.get());
   return std::make_unique<PosixLock>(std::move(fd));

@@ -63,10 +63,6 @@ bool names_what_was_struck(const Error& error, const Strike& strike) {
 
 bool explains(const Strike& strike, const Error& error) {
   if (!names_what_was_struck(error, strike)) return false;
-  // A lock file that cannot be looked at passes for one that was removed: see lock_opened_file().
-  if (strike.call == Call::file_status && error.code == ErrorCode::busy &&
-      error.file.ends_with("/LOCK"))
-    return true;
   return std::ranges::count(codes_of(strike), error.code) != 0;
 }
 
