@@ -280,7 +280,14 @@ class Vandal {
     if (how == 1) bytes.insert(from, std::byte{0});
     if (how == 2)
       std::fill_n(from, std::min<std::size_t>(kSectorBytes, bytes.size() - at), std::byte{0});
-    return on_file("spoilt at byte " + std::to_string(at), path, std::move(bytes));
+    // What states a newer version and is not whole may be one: rule 2 of FORMAT.md.
+    layout::ManifestHeader header{};
+    std::memcpy(&header, bytes.data(), std::min(sizeof header, bytes.size()));
+    const bool newer = bytes.size() >= sizeof header && header.magic == layout::kManifestMagic &&
+                       header.version > layout::kManifestVersion;
+    Damage damage = on_file("spoilt at byte " + std::to_string(at), path, std::move(bytes));
+    if (newer) damage.harm.code = ErrorCode::unsupported;
+    return damage;
   }
 
   /// Whole, but of a version or with a feature that is not known yet: no damage, and alone said to
