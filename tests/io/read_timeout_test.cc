@@ -96,6 +96,12 @@ class HungRead : public ::testing::TestWithParam<Backend> {
     pipe_.close_writer();
     hung_page_.release();
   }
+  std::thread release_soon() {
+    return std::thread([this] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      release();
+    });
+  }
 
   ScratchDir dir_;
   HungPage hung_page_;
@@ -175,10 +181,7 @@ TEST_P(HungRead, IsWaitedForByNoDestructionForLongerThanItsTime) {
 TEST_P(HungRead, ThatComesBackInTimeIsDrained) {
   open(20'000'000);
   submit_hung();
-  std::thread releases([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    release();
-  });
+  std::thread releases = release_soon();
   EXPECT_TRUE(device_->drain());
   releases.join();
 }
@@ -231,10 +234,7 @@ TEST_P(HungRead, IsWaitedForWithoutALimit) {
 TEST_P(HungRead, ThatComesBackInTimeIsAsAnyOther) {
   open(20'000'000);
   submit_hung();
-  std::thread releases([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    release();
-  });
+  std::thread releases = release_soon();
   EXPECT_EQ(must(reap(-1)), 1u);
   releases.join();
   EXPECT_EQ(device_->in_flight(), 0u);
